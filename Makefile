@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+# What a person types. `make` alone lists it.
+
+PYTHON ?= python3
+SWIFT ?= swift
+HTTP_PORT ?= 8000
+
+STRAIT := .build/release/strait
+VENV_PYTHON := .strait/venv/bin/python
+# Absolute, because tests run in folders of their own.
+export STRAIT_ONNXRUNTIME := $(CURDIR)/.strait/onnxruntime/libonnxruntime.so
+
+.PHONY: help setup build run demo bench test test-pure test-server check format clean
+
+help: ## this list
+	@echo "Strait: serves ONNX models to two classes of requests, each with a deadline."
+	@echo
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+setup: ## fetch ONNX Runtime, models and a Python environment into .strait (once; needs the network)
+	@$(PYTHON) scripts/setup
+
+build: ## build the server, release
+	$(SWIFT) build -c release --product strait
+
+run: setup build ## serve the demo models on port 8000 (HTTP_PORT=N for another)
+	exec $(STRAIT) serve --model-repository .strait/models --http-port $(HTTP_PORT)
+
+demo: setup build ## overload the server twice, fifo and edf-priority, and print who was answered in time
+	$(STRAIT) demo --model-repository .strait/models
+
+test: test-pure test-server ## everything
+
+test-pure: setup ## the Swift tests of all that needs no network stack (debug; quick)
+	STRAIT_PURE=1 $(SWIFT) test --scratch-path .build-pure
+
+# Release, so that the server graph is compiled once; testable imports would compile it a second time.
+test-server: setup build ## all Swift tests in release, then scripts and other people's clients against the server
+	$(SWIFT) test -c release --disable-testable-imports
+	$(VENV_PYTHON) -m pytest scripts/tests Tests/Conformance
+
+bench: setup build ## what serving costs, beside ONNX Runtime in a loop (two minutes, on a quiet machine)
+	$(VENV_PYTHON) Benchmarks/serving.py
+
+check: ## the repository's own rules: format, licence lines, imports, generated code
+	@$(PYTHON) scripts/check
+
+format: ## format the Swift source in place
+	find Package.swift Sources Tests -name '*.swift' ! -name '*.pb.swift' -exec $(SWIFT) format --in-place --parallel {} +
+
+clean: ## remove what was built (not what setup fetched: that is .strait)
+	rm -rf .build .build-*

@@ -1,0 +1,90 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// One package, layered: a target may depend only on targets listed above it (docs/architecture.md).
+//
+// STRAIT_PURE=1 leaves out everything that needs NIO, so that the scheduler, the codecs, the engine and the
+// ONNX Runtime wrapper build and test in seconds. Use a scratch path of its own: `make test-pure` does.
+let pureOnly = Context.environment["STRAIT_PURE"] == "1"
+
+let swiftSettings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+// -- dependencies ------------------------------------------------------------------------------------------------
+
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "NIOHTTP1", package: "swift-nio"),
+]
+
+var dependencies: [Package.Dependency] = [
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.38.0", traits: [])
+]
+
+// -- floors 0 to 3: no network -----------------------------------------------------------------------------------
+
+var targets: [Target] = [
+    .target(name: "CPlatform"),
+    .target(name: "COnnxRuntime", cSettings: [.unsafeFlags(["-O2"])]),
+
+    library("StraitPlatform", ["CPlatform"]),
+    library("StraitTensor"),
+    library("StraitCore"),
+    .target(
+        name: "StraitWire", dependencies: [protobuf], exclude: ["GENERATED.sha256"], swiftSettings: swiftSettings),
+    library("OnnxRuntime", ["COnnxRuntime"]),
+
+    library("StraitProtocol", ["StraitTensor", "StraitWire", protobuf]),
+    library("StraitDevices", ["StraitCore", "StraitTensor", "StraitPlatform", "OnnxRuntime"]),
+
+    library("StraitServing", ["StraitCore", "StraitDevices", "StraitPlatform", "StraitProtocol", "StraitTensor"]),
+
+    tests("StraitTensorTests", ["StraitTensor"]),
+    tests("StraitCoreTests", ["StraitCore"]),
+    tests("OnnxRuntimeTests", ["OnnxRuntime"]),
+    tests("StraitProtocolTests", ["StraitProtocol", "StraitTensor"]),
+    tests(
+        "StraitServingTests",
+        ["StraitServing", "StraitCore", "StraitDevices", "StraitProtocol", "StraitTensor", "OnnxRuntime"]),
+]
+
+// -- floors 4 and 5: the network and the command -----------------------------------------------------------------
+
+if !pureOnly {
+    dependencies += [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    ]
+    targets += [
+        library(
+            "StraitHTTP", ["StraitServing", "StraitCore", "StraitPlatform", "StraitProtocol", "StraitTensor"] + nio),
+        library("StraitLoad", ["StraitPlatform", "StraitProtocol", "StraitTensor"] + nio),
+        tests("StraitLoadTests", ["StraitLoad", "StraitPlatform", "StraitProtocol", "StraitTensor"] + nio),
+        .executableTarget(
+            name: "strait",
+            dependencies: [
+                "StraitHTTP", "StraitLoad", "StraitServing", "StraitDevices", "StraitProtocol", "StraitCore",
+                "StraitTensor", "StraitPlatform", "OnnxRuntime",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ] + nio,
+            swiftSettings: swiftSettings
+        ),
+    ]
+}
+
+let package = Package(name: "strait", dependencies: dependencies, targets: targets)
