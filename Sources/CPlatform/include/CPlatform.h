@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// CPlatform: the few calls of Linux that glibc shows only to C programs which ask for GNU extensions.
+
+#ifndef STRAIT_CPLATFORM_H
+#define STRAIT_CPLATFORM_H
+
+#include <semaphore.h>
+#include <stdint.h>
+
+/// Bytes of a set of cores: glibc's own measure, 1024 cores.
+#define PLATFORM_CORE_SET_BYTES 128
+
+/// Reads the cores that the process may use into `set`, one bit a core. 0, or an errno.
+int platform_get_cores(uint8_t *set);
+
+/// Keeps the calling thread on the cores in `set`. 0, or an errno.
+int platform_pin_thread(const uint8_t *set);
+
+/// Names the calling thread; the first 15 bytes count.
+void platform_name_thread(const char *name);
+
+/// Waits for a semaphore until a time of the monotonic clock. 0, or an errno (ETIMEDOUT).
+int platform_wait_until(sem_t *semaphore, int64_t nanoseconds);
+
+/// Makes malloc keep memory of up to `mmap_threshold` bytes in the process, and up to `trim_threshold` of it idle.
+void platform_keep_memory(int mmap_threshold, int trim_threshold);
+
+#endif

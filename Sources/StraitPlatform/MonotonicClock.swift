@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// StraitPlatform: what the live server needs of Linux: the monotonic clock, pinned threads, wake-ups, core sets, malloc.
+
+internal import Glibc
+
+/// The clock that never goes back.
+package enum MonotonicClock {
+    /// Nanoseconds since the machine started.
+    package static func nanoseconds() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+
+    /// The time of day, in milliseconds since 1970; for people, never for deadlines.
+    package static func calendarMilliseconds() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME_COARSE, &time)
+        return UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
+    }
+}
+
+/// Processor time of the calling thread, in seconds.
+package func threadCPUSeconds() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CPlatform
+internal import Glibc
+
+/// What the process asks of the system once, at its start.
+package enum ProcessLimits {
+    /// Tensors of some hundred kilobytes cross glibc's limits for giving memory back to the system, and then every
+    /// request pays for fresh pages. These limits keep such memory in the process.
+    private static let mmapThresholdBytes: CInt = 64 << 20
+    private static let trimThresholdBytes: CInt = 256 << 20
+
+    /// Makes malloc keep the memory of tensors.
+    package static func keepTensorMemory() {
+        platform_keep_memory(mmapThresholdBytes, trimThresholdBytes)
+    }
+
+    /// Lets the process hold so many more descriptors, as far as the system's hard limit goes.
+    ///
+    /// - Returns: the descriptors that it may hold now.
+    @discardableResult
+    package static func raiseDescriptorLimit(by count: Int) -> Int {
+        /// What a process has open besides its connections, generously.
+        let others = 256
+        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        var limit = rlimit()
+        guard getrlimit(resource, &limit) == 0 else { return 0 }
+        let wanted = min(rlim_t(count + others), limit.rlim_max)
+        guard limit.rlim_cur < wanted else { return Int(clamping: limit.rlim_cur) }
+        limit.rlim_cur = wanted
+        // Refused at worst: then connections beyond the old limit cannot be opened, and that is said where it happens.
+        _ = setrlimit(resource, &limit)
+        return Int(clamping: limit.rlim_cur)
+    }
+
+    /// Keeps signals from interrupting the process's threads, so that one thread can wait for them. To be called before
+    /// any other thread starts.
+    package static func blockSignals(_ signals: [CInt]) {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for signal in signals { sigaddset(&set, signal) }
+        pthread_sigmask(SIG_BLOCK, &set, nil)
+        // A client that hangs up while we write is an error of that write, nothing more.
+        signal(SIGPIPE, SIG_IGN)
+    }
+
+    /// Waits for one of the blocked signals.
+    package static func waitForSignal(_ signals: [CInt]) -> CInt {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for signal in signals { sigaddset(&set, signal) }
+        var received: CInt = 0
+        while sigwait(&set, &received) != 0 {}
+        return received
+    }
+}

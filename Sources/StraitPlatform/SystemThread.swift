@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CPlatform
+internal import Glibc
+
+/// A thread of one's own, for work that blocks: it never runs on the shared pool of Swift's concurrency.
+// @unchecked: the handle is constant, and `join` is called once, by the owner.
+package final class SystemThread: @unchecked Sendable {
+    private let handle: pthread_t
+
+    /// Starts a thread.
+    ///
+    /// - Parameters:
+    ///   - name: shown by `top -H` and debuggers; the first 15 bytes count.
+    ///   - cores: where it may run; nil for anywhere. A system that refuses leaves it anywhere.
+    package init(name: String, cores: [Int]? = nil, body: @escaping @Sendable () -> Void) {
+        let start = Unmanaged.passRetained(Start(name: name, cores: cores, body: body))
+        var handle = pthread_t()
+        let result = pthread_create(
+            &handle, nil,
+            { argument in
+                guard let argument else { return nil }
+                let start = Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
+                platform_name_thread(start.name)
+                if let cores = start.cores { _ = CoreSet.pinCurrentThread(to: cores) }
+                start.body()
+                return nil
+            }, start.toOpaque())
+        precondition(result == 0, "the system refuses a thread: \(String(cString: strerror(result)))")
+        self.handle = handle
+    }
+
+    /// Waits until the thread's body has returned. Call it once.
+    package func join() { pthread_join(handle, nil) }
+
+    private final class Start {
+        let name: String
+        let cores: [Int]?
+        let body: @Sendable () -> Void
+
+        init(name: String, cores: [Int]?, body: @escaping @Sendable () -> Void) {
+            self.name = name
+            self.cores = cores
+            self.body = body
+        }
+    }
+}
