@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// When a request is given up, and how a model that is always given up gets another chance (design §4).
+
+extension SchedulerState {
+    /// The share of the predicted wait and work that is held against an arrival. Batching may turn out better and
+    /// running batches may end early, and a request refused for nothing cannot be brought back.
+    static let arrivalOptimism = 0.85
+    /// Queues looked into for one arrival. Looking at fewer only makes the test more lenient.
+    static let queuesExamined = 32
+
+    /// Why there is no room for a request to wait; nil when there is.
+    func reasonForNoRoom(_ request: Request) -> ShedReason? {
+        if queues.waitingInAll >= limits.room(for: request.requestClass) { return .queueFull }
+        let model = models[request.work.model.index]
+        if let limit = model.description.maximumQueued, model.waiting >= limit { return .modelQueueFull }
+        return nil
+    }
+
+    /// When a new request would be answered at the earliest if all went well: the first lane free, then its share of
+    /// the work that waits before it in its class or above, then itself.
+    ///
+    /// - Complexity: O(lanes) when the request would meet its deadline behind all that waits; otherwise
+    ///   O(examined queues · log waiting).
+    func leastFinish(of request: Request, at now: Instant) -> Instant {
+        let fixed = (earliestFreeLane(at: now) - now) + estimator.leastTime(request.work, rows: request.rows)
+        var all = queues.queuedTime[RequestClass.high.rawValue]
+        if request.requestClass == .low { all += queues.queuedTime[RequestClass.low.rawValue] }
+        let behindAll = now + (fixed + sharedByLanes(all)) * Self.arrivalOptimism
+        guard behindAll > request.deadline else { return behindAll }
+        return now + (fixed + sharedByLanes(workAhead(of: request))) * Self.arrivalOptimism
+    }
+
+    /// The estimated device time of what is served before a request: all above its class, and of its class what is due
+    /// no later.
+    private func workAhead(of request: Request) -> Duration {
+        var ahead = Duration.zero
+        for queue in queues.active.prefix(Self.queuesExamined) {
+            let requestClass = queues[queue].key.requestClass
+            if requestClass < request.requestClass {
+                ahead += queues[queue].queuedTime
+            } else if requestClass == request.requestClass {
+                let count = queues[queue].count(upTo: request.deadline)
+                if count == queues[queue].count {
+                    ahead += queues[queue].queuedTime
+                } else if count > 0 {
+                    ahead += queues[queue].queuedTime * (Double(count) / Double(queues[queue].count))
+                }
+            }
+        }
+        return ahead
+    }
+
+    private func sharedByLanes(_ time: Duration) -> Duration {
+        devices.laneCount > 1 ? time * (1 / Double(devices.laneCount)) : time
+    }
+
+    /// The last instant at which a waiting request can be started and still be answered in time.
+    func hopelessInstant(of entry: QueueEntry, work: WorkShape) -> Instant {
+        // One nanosecond later, so that at this instant it is hopeless indeed and the timer need not fire twice.
+        entry.key - estimator.leastTime(work, rows: Int(entry.rows)) + Duration(nanoseconds: 1)
+    }
+}
+
+/// The earliest instant at which some waiting request becomes hopeless, and the timer that waits for it.
+///
+/// The instant may be too early, when the request it was noted for has left; then the timer fires for nothing and the
+/// next one is found by looking at all queues. It is never too late, but for estimates that grow while requests wait.
+struct SheddingClock: Sendable {
+    /// The earliest instant noted since all queues were last looked at.
+    var earliest = Instant.never
+    /// The instant that the driver was asked to send the timer at.
+    var armed = Instant.never
+
+    mutating func note(_ instant: Instant) { earliest = min(earliest, instant) }
+
+    /// The instant to ask the driver for, if it must be woken earlier than it was asked to.
+    mutating func rearm() -> Instant? {
+        guard earliest < armed else { return nil }
+        armed = earliest
+        return earliest
+    }
+}

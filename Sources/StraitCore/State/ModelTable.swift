@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A model with what the shedding rules remember of it.
+package struct ModelRecord: Sendable {
+    /// What was added.
+    package var description: ModelDescription
+    /// Its requests that wait.
+    package var waiting = 0
+    /// When it last completed something, or was added.
+    package var lastCompletion: Instant
+    /// Whether it has shed since then.
+    package var hasShedSince = false
+    /// Whether that last completion was a probe, so that its estimate is known to be right and its requests are shed
+    /// for good reason.
+    package var isProven = false
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Where a request stands.
+package enum RequestState: Sendable, Hashable {
+    /// The slot holds none.
+    case free
+    /// In a queue, under the key and sequence it was entered with.
+    case waiting(queue: Int, key: Instant, sequence: UInt64)
+    /// Next in line for a free lane, to find out how long its model takes by now.
+    case probing
+    /// In a batch.
+    case running(BatchID)
+}
+
+/// A request with its state.
+package struct RequestRecord: Sendable {
+    /// What arrived.
+    package var request: Request
+    /// Where it stands.
+    package var state: RequestState
+}
+
+/// The requests that are waiting or running, by their slots.
+package struct RequestTable: Sendable {
+    private var records: [RequestRecord] = []
+
+    /// The most requests at one time. A driver's slots are dense, so a slot beyond this is a driver's mistake.
+    package static let maximumSlots = 1 << 22
+
+    private static let empty = RequestRecord(
+        request: Request(
+            id: RequestID(slot: 0, generation: 0), work: WorkShape(model: ModelID(index: 0), elementsPerRow: 1),
+            shape: ShapeID(number: 0), requestClass: .low, rows: 1, deadline: .never),
+        state: .free)
+
+    /// The record of a request that is waiting or running; nil for any other identifier, stale ones included.
+    package subscript(id: RequestID) -> RequestRecord? {
+        guard id.slot < records.count else { return nil }
+        let record = records[Int(id.slot)]
+        guard record.state != .free, record.request.id == id else { return nil }
+        return record
+    }
+
+    /// Enters a request; its slot must be free.
+    mutating func insert(_ request: Request, state: RequestState) {
+        let slot = Int(request.id.slot)
+        precondition(slot < Self.maximumSlots, "request slot \(slot) is beyond the table: slots must be dense")
+        while records.count <= slot { records.append(Self.empty) }
+        precondition(records[slot].state == .free, "request slot \(slot) is taken: each slot holds one request")
+        records[slot] = RequestRecord(request: request, state: state)
+    }
+
+    /// Moves a request to another state.
+    mutating func setState(_ state: RequestState, of id: RequestID) { records[Int(id.slot)].state = state }
+
+    /// Forgets a request and frees its slot.
+    mutating func remove(_ id: RequestID) { records[Int(id.slot)].state = .free }
+
+    /// All requests that are waiting or running. For checks.
+    package var all: [RequestRecord] { records.filter { $0.state != .free } }
+}

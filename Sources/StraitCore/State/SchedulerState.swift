@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// How many requests of a class came and how they ended.
+public struct ClassCounters: Sendable, Hashable {
+    /// Requests that arrived.
+    public var arrived = 0
+    /// Answered in time.
+    public var met = 0
+    /// Answered past the deadline.
+    public var late = 0
+    /// Refused or dropped.
+    public var shed = 0
+    /// Left by their clients.
+    public var cancelled = 0
+    /// Ran and failed.
+    public var failed = 0
+
+    /// Requests that have ended, one way or another.
+    public var ended: Int { met + late + shed + cancelled + failed }
+}
+
+/// Everything that the scheduler knows and a policy may look at.
+package struct SchedulerState: Sendable {
+    /// The limits it was made with.
+    package let limits: SchedulerLimits
+    /// The models, by ``ModelID``.
+    package internal(set) var models: [ModelRecord] = []
+    /// The devices and their lanes.
+    package internal(set) var devices = DeviceTable()
+    /// The requests that wait, in their queues.
+    package internal(set) var queues = QueueTable()
+    /// The requests that wait or run.
+    package internal(set) var requests = RequestTable()
+    /// The batches on lanes.
+    package internal(set) var batches = BatchTable()
+    /// How long work takes.
+    package internal(set) var estimator = SoloEstimator()
+    /// Totals by class.
+    package internal(set) var counters = [ClassCounters](
+        repeating: ClassCounters(), count: RequestClass.allCases.count)
+    /// A request to run on the next free lane before all others.
+    package internal(set) var pendingProbe: RequestID?
+    /// Models that have shed since they last completed something.
+    package internal(set) var modelsShedding = 0
+    /// Requests that have arrived in all; gives each its place among equals.
+    package internal(set) var arrivals: UInt64 = 0
+
+    init(limits: SchedulerLimits) { self.limits = limits }
+
+    /// When a batch on a lane is expected to be done, given that it is not done yet: an overdue one is taken to need
+    /// a twentieth of its expected time more.
+    package func expectedFinish(of batch: BatchID, at now: Instant) -> Instant {
+        guard let record = batches[batch] else { return now }
+        let remainder = (record.predictedFinish - record.stagedAt) * Self.overrunShare
+        return max(record.predictedFinish, now + remainder)
+    }
+
+    /// The least share of its expected time that a running batch is taken to need still (design §5).
+    private static let overrunShare = 0.05
+
+    /// When the first lane is expected to be free.
+    ///
+    /// - Complexity: O(1) with a lane free, else O(lanes).
+    package func earliestFreeLane(at now: Instant) -> Instant {
+        guard devices.freeLaneCount == 0 else { return now }
+        var earliest = Instant.never
+        for device in 0..<devices.count {
+            for case let batch? in devices.lanes(of: DeviceID(index: device)) {
+                earliest = min(earliest, expectedFinish(of: batch, at: now))
+            }
+        }
+        return earliest
+    }
+
+    /// The estimated device time of `rows` rows of one kind in batches of the size that is efficient for it.
+    package func timeInBatches(_ work: WorkShape, rows: Int) -> Duration {
+        guard rows > 0 else { return .zero }
+        let size = estimator.efficientRows(work, limit: models[work.model.index].description.maximumBatch)
+        let full = estimator.expectedTime(work, rows: size) * Double(rows / size)
+        return rows % size == 0 ? full : full + estimator.expectedTime(work, rows: rows % size)
+    }
+}
+
+/// How much a scheduler takes on.
+public struct SchedulerLimits: Sendable, Hashable {
+    /// Requests that may wait in all.
+    public var maximumWaiting: Int
+    /// The share of that open to the low class: overload fills the queue with low requests first, and a high one must
+    /// still find room.
+    public var lowShare: Double
+
+    /// Limits; by default 10,000 requests (beyond which waiting costs more memory than it can earn) and four fifths.
+    public init(maximumWaiting: Int = 10_000, lowShare: Double = 0.8) {
+        self.maximumWaiting = maximumWaiting
+        self.lowShare = lowShare
+    }
+
+    /// How many requests may wait when one of `requestClass` is to join them.
+    func room(for requestClass: RequestClass) -> Int {
+        requestClass == .high ? maximumWaiting : Int(Double(maximumWaiting) * lowShare)
+    }
+}
