@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import StraitTensor
+internal import StraitWire
+
+/// Reads config.pbtxt.
+package enum ModelConfigurationParser {
+    /// The largest config.pbtxt, in bytes. Real ones take a few thousand.
+    package static let maximumSize = 256 * 1024
+    /// The largest `max_batch_size`. Staging memory is reserved for that many rows.
+    package static let maximumBatchSize = 4096
+    /// The longest deadline that can be configured, in milliseconds: a day. Longer is surely a mistake in the unit.
+    package static let maximumDeadlineMilliseconds = 86_400_000.0
+    /// Parameters that start like this are the server's own, so that an unknown one is an error.
+    private static let ownPrefix = "strait."
+
+    /// A configuration, and warnings (`path:line: message`) about what it sets in vain.
+    package struct Outcome: Sendable {
+        package var configuration: ModelConfiguration
+        package var warnings: [String]
+    }
+
+    /// Parses the text of a config.pbtxt; `path` is for messages, `model` the name of the model's folder.
+    ///
+    /// - Throws: ``RepositoryError`` with path and line: unknown fields, wrong types, values that cannot be.
+    package static func parse(_ text: [UInt8], path: String, model: String) throws(RepositoryError) -> Outcome {
+        guard text.count <= maximumSize else {
+            throw RepositoryError(
+                .badConfiguration, "\(text.count) bytes long; at most \(maximumSize) are read", path: path)
+        }
+        guard text.withUnsafeBytes({ UTF8Check.isValid($0) }) else {
+            throw RepositoryError(.badConfiguration, "the file is not UTF-8 text", path: path)
+        }
+        let message = try TextFormatReader(text: text, path: path).decode()
+        let outline = TextFormatOutline(text[...])
+        var reader = ConfigurationReader(message: message, outline: outline, path: path)
+        try reader.read(model: model)
+        return Outcome(
+            configuration: reader.configuration,
+            warnings: UnsupportedFields.warnings(outline, path: path) + reader.warnings)
+    }
+
+    /// Turns the decoded message into a ``ModelConfiguration``.
+    private struct ConfigurationReader {
+        let message: Inference_ModelConfig
+        let outline: TextFormatOutline
+        let path: String
+        var configuration: ModelConfiguration
+        var warnings: [String] = []
+
+        init(message: Inference_ModelConfig, outline: TextFormatOutline, path: String) {
+            self.message = message
+            self.outline = outline
+            self.path = path
+            self.configuration = ModelConfiguration(path: path)
+        }
+
+        private func bad(_ message: String, at field: TextFormatOutline.Field?) -> RepositoryError {
+            RepositoryError(.badConfiguration, message, path: path, line: field?.line)
+        }
+
+        private mutating func warn(_ message: String, at field: TextFormatOutline.Field?) {
+            warnings.append(RepositoryError.location(path, field?.line) + ": " + message)
+        }
+
+        mutating func read(model: String) throws(RepositoryError) {
+            guard message.name.isEmpty || message.name == model else {
+                throw bad(
+                    "name is \"\(message.name)\", but the model's folder is \"\(model)\"; make them equal or "
+                        + "leave the name out", at: outline.first("name"))
+            }
+            guard ["", Documents.backend].contains(message.backend) else {
+                throw bad(
+                    "backend is \"\(message.backend)\"; only \"\(Documents.backend)\" is supported",
+                    at: outline.first("backend"))
+            }
+            guard ["", Documents.platform, "onnx_onnxv1"].contains(message.platform) else {
+                throw bad(
+                    "platform is \"\(message.platform)\"; only \"\(Documents.platform)\" is supported",
+                    at: outline.first("platform"))
+            }
+            try readBatchSize()
+            try readTensors()
+            try readVersionPolicy()
+            try readFilename()
+            try readQueue()
+            try readParameters()
+        }
+
+        private mutating func readBatchSize() throws(RepositoryError) {
+            guard message.hasMaxBatchSize else { return }
+            let field = outline.first("max_batch_size")
+            guard (0...Int32(maximumBatchSize)).contains(message.maxBatchSize) else {
+                throw bad("max_batch_size is \(message.maxBatchSize); expected 0 to \(maximumBatchSize)", at: field)
+            }
+            configuration.maxBatchSize = Int(message.maxBatchSize)
+            configuration.maxBatchSizeLine = field?.line
+        }
+
+        // -- tensors ---------------------------------------------------------------------------------------------
+
+        private mutating func readTensors() throws(RepositoryError) {
+            for input in message.input {
+                let tensor = try tensor("input", input.name, input.dataType, input.dims)
+                configuration.inputs.append(tensor)
+            }
+            for output in message.output {
+                let tensor = try tensor("output", output.name, output.dataType, output.dims)
+                configuration.outputs.append(tensor)
+            }
+            for (kind, tensors) in [("input", configuration.inputs), ("output", configuration.outputs)] {
+                var names: Set<String> = []
+                for tensor in tensors where !names.insert(tensor.name).inserted {
+                    throw bad(
+                        "\(kind) \"\(tensor.name)\" is declared twice",
+                        at: outline.first("\(kind).name", value: tensor.name))
+                }
+                guard tensors.count <= InferenceRequestDecoder.maximumInputs else {
+                    throw bad(
+                        "more than \(InferenceRequestDecoder.maximumInputs) tensors of kind \(kind)",
+                        at: outline.first(kind))
+                }
+            }
+        }
+
+        private func tensor(
+            _ kind: String, _ name: String, _ type: Inference_DataType, _ dims: [Int64]
+        ) throws(RepositoryError) -> ConfiguredTensor {
+            let field = outline.first("\(kind).name", value: name) ?? outline.first(kind)
+            guard !name.isEmpty else { throw bad("an \(kind) has no name", at: field) }
+            guard dims.count <= Shape.maximumRank else {
+                throw bad(
+                    "\(kind) \"\(name)\" has \(dims.count) dims; at most \(Shape.maximumRank) are allowed", at: field)
+            }
+            if let wrong = dims.first(where: { $0 < -1 || $0 == 0 }) {
+                throw bad("dims of \(kind) \"\(name)\" has \(wrong); expected 1 or more, or -1 if it varies", at: field)
+            }
+            return ConfiguredTensor(
+                name: name, type: try elementType(type, of: name, at: field), dimensions: dims.map { Int($0) },
+                line: field?.line)
+        }
+
+        private func elementType(
+            _ type: Inference_DataType, of name: String, at field: TextFormatOutline.Field?
+        ) throws(RepositoryError) -> ElementType? {
+            switch type {
+            case .typeInvalid: nil
+            case .typeBool: .bool
+            case .typeUint8: .uint8
+            case .typeUint16: .uint16
+            case .typeUint32: .uint32
+            case .typeUint64: .uint64
+            case .typeInt8: .int8
+            case .typeInt16: .int16
+            case .typeInt32: .int32
+            case .typeInt64: .int64
+            case .typeFp16: .fp16
+            case .typeFp32: .fp32
+            case .typeFp64: .fp64
+            case .typeString: .bytes
+            case .typeBf16: .bf16
+            case .UNRECOGNIZED(let number): throw bad("\(number) is not the data_type of \"\(name)\"", at: field)
+            }
+        }
+
+        // -- versions and files ----------------------------------------------------------------------------------
+
+        private mutating func readVersionPolicy() throws(RepositoryError) {
+            switch message.versionPolicy.policyChoice {
+            case nil: break
+            case .latest(let latest):
+                guard latest.numVersions > 0 else {
+                    throw bad("latest needs num_versions of at least 1", at: outline.first("version_policy"))
+                }
+                configuration.versionPolicy = .latest(count: Int(latest.numVersions))
+            case .all: configuration.versionPolicy = .all
+            case .specific(let specific):
+                guard !specific.versions.isEmpty, specific.versions.allSatisfy({ $0 > 0 }) else {
+                    throw bad(
+                        "specific needs a list of versions, each at least 1", at: outline.first("version_policy"))
+                }
+                configuration.versionPolicy = .specific(specific.versions.map { Int($0) })
+            }
+        }
+
+        private mutating func readFilename() throws(RepositoryError) {
+            let name = message.defaultModelFilename
+            guard !name.isEmpty else { return }
+            guard !name.contains("/"), !name.contains("\0"), name != ".", name != ".." else {
+                throw bad(
+                    "default_model_filename is \"\(name)\"; expected the name of a file in the version's folder",
+                    at: outline.first("default_model_filename"))
+            }
+            configuration.defaultModelFilename = name
+        }
+
+        // -- class, deadline, queue ------------------------------------------------------------------------------
+
+        private mutating func readQueue() throws(RepositoryError) {
+            guard case .dynamicBatching(let batching) = message.schedulingChoice else { return }
+            let levels = batching.priorityLevels
+            let level = batching.defaultPriorityLevel
+            if levels > 0 || level > 0 {
+                let field = outline.first("dynamic_batching.default_priority_level")
+                guard level >= 1, level <= levels else {
+                    throw bad(
+                        "default_priority_level is \(level); expected 1 to priority_levels (\(levels))",
+                        at: field ?? outline.first("dynamic_batching.priority_levels"))
+                }
+                configuration.defaultClass = level == 1 ? .high : .low
+                if levels > 2 {
+                    warn(
+                        "priority_levels is \(levels); there are two classes: level 1 is high, all others are low",
+                        at: outline.first("dynamic_batching.priority_levels"))
+                }
+            }
+            let policy = batching.defaultQueuePolicy
+            if policy.defaultTimeoutMicroseconds > 0 {
+                let field = outline.first("dynamic_batching.default_queue_policy.default_timeout_microseconds")
+                configuration.deadlineMilliseconds = try deadline(
+                    Double(policy.defaultTimeoutMicroseconds) / 1000, from: "default_timeout_microseconds", at: field)
+            }
+            if policy.maxQueueSize > 0 { configuration.maxQueueSize = Int(policy.maxQueueSize) }
+        }
+
+        private func deadline(
+            _ milliseconds: Double?, from name: String, at field: TextFormatOutline.Field?
+        ) throws(RepositoryError) -> Double {
+            guard let milliseconds, milliseconds > 0, milliseconds <= maximumDeadlineMilliseconds else {
+                throw bad(
+                    "\(name) must be above 0 and at most a day (\(Int(maximumDeadlineMilliseconds)) ms)", at: field)
+            }
+            return milliseconds
+        }
+
+        private mutating func readParameters() throws(RepositoryError) {
+            for (name, parameter) in message.parameters.sorted(by: { $0.key < $1.key }) {
+                let value = parameter.stringValue
+                let field = outline.first("parameters.key", value: name) ?? outline.first("parameters")
+                configuration.parameters[name] = value
+                switch name {
+                case "strait.deadline_ms":
+                    configuration.deadlineMilliseconds = try deadline(
+                        Double(value), from: "\(name) \"\(value)\"", at: field)
+                case "strait.class":
+                    guard let declared = DeclaredClass(rawValue: value) else {
+                        throw bad("\(name) is \"\(value)\"; expected \"high\" or \"low\"", at: field)
+                    }
+                    configuration.defaultClass = declared
+                default:
+                    guard !name.hasPrefix(ownPrefix) else {
+                        throw bad(
+                            "unknown parameter \"\(name)\"; expected strait.deadline_ms or strait.class", at: field)
+                    }
+                    warn("parameter \"\(name)\" is not supported and ignored", at: field)
+                }
+            }
+        }
+    }
+}
