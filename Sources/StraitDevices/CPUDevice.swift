@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import OnnxRuntime
+package import StraitCore
+internal import StraitPlatform
+package import StraitTensor
+internal import Synchronization
+
+/// Processor cores as a device: each lane is a thread pinned to one core that calls ONNX Runtime, one batch at a time.
+///
+/// One thread per batch, without a pool and without spinning, was measured to be the most predictable and the cheapest
+/// way to run these models; lanes beyond the number of cores share them in time.
+package final class CPUDevice: Device {
+    package let name: String
+    package let laneCount: Int
+    /// The core of each lane.
+    package let cores: [Int]
+
+    private let environment: Environment
+    private let pool: SlabPool
+    private let lanes: Mutex<[Lane]>
+    /// The loaded models, by their numbers. Any lane may run any of them; ONNX Runtime shares their weights.
+    private let sessions: Mutex<[Session]>
+
+    /// The most lanes one device may have: far beyond what any machine's cores can serve well.
+    package static let maximumLanes = 256
+
+    /// A device of `laneCount` lanes, placed on `cores` one after the other, around and around.
+    ///
+    /// - Parameters:
+    ///   - cores: at least one.
+    ///   - pool: where batches' results are put.
+    package init(laneCount: Int, cores: [Int], environment: Environment, pool: SlabPool) {
+        precondition((1...Self.maximumLanes).contains(laneCount) && !cores.isEmpty, "a device has lanes and cores")
+        self.laneCount = laneCount
+        self.cores = (0..<laneCount).map { cores[$0 % cores.count] }
+        self.name = "cpu (cores \(CoreSet.list(Array(Set(self.cores)).sorted())))"
+        self.environment = environment
+        self.pool = pool
+        self.lanes = Mutex([])
+        self.sessions = Mutex([])
+    }
+
+    package func load(path: String, name: String) throws(DeviceError) -> LoadedModel {
+        do {
+            var options = SessionOptions()
+            // Every failure comes back as an error and is told to the client; a line on standard error adds nothing.
+            options.logSeverity = .fatal
+            let session = try Session(path: path, model: name, options: options, in: environment)
+            let inputs = try session.inputs.map { try TensorSignature($0, of: name) }
+            let outputs = try session.outputs.map { try TensorSignature($0, of: name) }
+            var metadata: [String: String] = [:]
+            for key in try session.metadataKeys() { metadata[key] = try session.metadata(key) }
+            let number = sessions.withLock { sessions in
+                sessions.append(session)
+                return sessions.count - 1
+            }
+            return LoadedModel(number: number, inputs: inputs, outputs: outputs, metadata: metadata)
+        } catch let error as DeviceError {
+            throw error
+        } catch {
+            throw DeviceError(.cannotLoad, "\(error)")
+        }
+    }
+
+    package func start(driver: any LaneDriver) {
+        let runner = BatchRunner(environment, pool: pool)
+        let made = (0..<laneCount).map { index in
+            Lane(index: index, core: cores[index]) { [self] batch in
+                let session = sessions.withLock { $0[batch.model.number] }
+                return driver.laneFinished(batch, runner.run(batch, session))
+            }
+        }
+        lanes.withLock { $0 = made }
+    }
+
+    package func run(_ batch: DeviceBatch, on lane: LaneID) {
+        let lane = lanes.withLock { $0[lane.index] }
+        lane.hand(batch)
+    }
+
+    package func stop() {
+        let all = lanes.withLock { lanes in
+            defer { lanes = [] }
+            return lanes
+        }
+        for lane in all { lane.stop() }
+    }
+}
+
+/// A lane: a pinned thread with a place for the batch that it is to run next.
+private final class Lane: Sendable {
+    private struct Mailbox {
+        var batch: DeviceBatch?
+        var isStopping = false
+    }
+
+    private let mailbox = Mutex(Mailbox())
+    private let wakeup = Wakeup()
+    private let thread: Mutex<SystemThread?> = Mutex(nil)
+
+    /// - Parameter run: runs a batch to its end, reports it, and returns the next one if there is one.
+    init(index: Int, core: Int, run: @escaping @Sendable (DeviceBatch) -> DeviceBatch?) {
+        let started = SystemThread(name: "lane-\(index)", cores: [core]) { [self] in serve(run) }
+        thread.withLock { $0 = started }
+    }
+
+    func hand(_ batch: DeviceBatch) {
+        mailbox.withLock {
+            precondition($0.batch == nil, "a lane holds one batch")
+            $0.batch = batch
+        }
+        wakeup.signal()
+    }
+
+    func stop() {
+        mailbox.withLock { $0.isStopping = true }
+        wakeup.signal()
+        let thread = thread.withLock { thread in
+            defer { thread = nil }
+            return thread
+        }
+        thread?.join()
+    }
+
+    private func serve(_ run: (DeviceBatch) -> DeviceBatch?) {
+        while true {
+            wakeup.wait()
+            let (batch, isStopping) = mailbox.withLock { mailbox in
+                defer { mailbox.batch = nil }
+                return (mailbox.batch, mailbox.isStopping)
+            }
+            var next = batch
+            while let current = next { next = run(current) }
+            if isStopping { return }
+        }
+    }
+}

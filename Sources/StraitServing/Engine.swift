@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// StraitServing: the live engine. It drives the scheduler with a real clock and real devices, keeps the models, answers
+// each request once, and drains. Both transports stand on it.
+
+package import StraitCore
+package import StraitDevices
+internal import StraitPlatform
+package import StraitProtocol
+internal import Synchronization
+
+/// Drives the scheduler: takes requests in, hands batches to lanes, gives answers back.
+///
+/// Whichever thread has an event, a network thread or a lane, steps the scheduler under the one lock and carries the
+/// actions out after releasing it. An arrival that finds no free lane wakes nobody; a lane that finishes takes its next
+/// batch itself.
+package final class Engine: Sendable {
+    private let state: Mutex<State>
+    private let device: any Device
+    private let clock: any EngineClock
+    private let timer = TimerThread()
+    private let drained = Wakeup()
+
+    private struct State {
+        var scheduler: Scheduler
+        var actions = ActionList()
+        var slots = RequestSlots()
+        var shapes = ShapeNumbers()
+        var models: [ServedModel] = []
+        var statistics: [ModelStatistics] = []
+        var isDraining = false
+    }
+
+    /// An engine for one device. Add models, then call ``start()``.
+    package init(
+        policy: PolicyName, limits: SchedulerLimits = SchedulerLimits(), device: any Device,
+        clock: any EngineClock = SystemClock()
+    ) {
+        var state = State(scheduler: Scheduler(policy: policy, limits: limits))
+        let description = DeviceDescription(lanes: device.laneCount)
+        state.scheduler.step(.deviceAdded(description), at: clock.now(), into: &state.actions)
+        self.state = Mutex(state)
+        self.device = device
+        self.clock = clock
+    }
+
+    /// Starts the lanes and the timer.
+    package func start() {
+        device.start(driver: self)
+        timer.start { [weak self] in self?.step(.timer) }
+    }
+
+    /// Ends the lanes and the timer. What is still waiting is never answered, so drain first.
+    package func stop() {
+        timer.stop()
+        device.stop()
+    }
+
+    /// The time, as the engine's deadlines count it.
+    package func now() -> Instant { clock.now() }
+
+    // -- models ---------------------------------------------------------------------------------------------------
+
+    /// Takes a loaded model into service.
+    package func add(_ specification: ModelSpecification, loaded: LoadedModel) -> ServedModel {
+        state.withLock { state in
+            let model = ServedModel(
+                id: ModelID(index: state.models.count), specification: specification, loaded: loaded)
+            state.models.append(model)
+            state.statistics.append(
+                ModelStatistics(name: specification.name, version: specification.version))
+            let description = ModelDescription(
+                maximumBatch: max(1, specification.maxBatchSize), maximumQueued: specification.maxQueueSize)
+            state.scheduler.step(.modelAdded(description), at: clock.now(), into: &state.actions)
+            return model
+        }
+    }
+
+    /// What has been counted for a model.
+    package func statistics(of model: ServedModel) -> ModelStatistics {
+        state.withLock { $0.statistics[model.id.index] }
+    }
+
+    /// What has been counted for a class.
+    package func counters(of requestClass: RequestClass) -> ClassCounters {
+        state.withLock { $0.scheduler.counters(of: requestClass) }
+    }
+
+    // -- requests -------------------------------------------------------------------------------------------------
+
+    /// Hands a request to the scheduler.
+    ///
+    /// - Parameter completion: called exactly once, on any thread, possibly before this returns. It must not block.
+    /// - Returns: what to cancel the request by.
+    @discardableResult
+    package func submit(_ submission: Submission, completion: @escaping @Sendable (Reply) -> Void) -> RequestID? {
+        let (id, effects) = state.withLock { state -> (RequestID?, Effects) in
+            guard !state.isDraining else {
+                let error = ProtocolError(.unavailable, "the server is draining; ask another one")
+                return (nil, Effects(replies: [(completion, .refused(Refusal(error)))]))
+            }
+            let id = state.slots.insert(submission, completion)
+            let model = submission.model.id
+            let request = Request(
+                id: id, work: WorkShape(model: model, elementsPerRow: submission.elementsPerRow),
+                shape: state.shapes.number(of: submission), requestClass: submission.requestClass,
+                rows: submission.rows, deadline: submission.deadline)
+            return (id, step(.arrival(request), &state))
+        }
+        carryOut(effects)
+        return id
+    }
+
+    /// Takes a request back because its client went away. One that is answered already, or about to be, is left alone.
+    package func cancel(_ id: RequestID) { step(.cancelled(id)) }
+
+    /// Refuses new requests, and waits until all accepted ones are answered.
+    ///
+    /// - Returns: whether they were, within the time.
+    package func drain(within limit: Duration) -> Bool {
+        let end = MonotonicClock.nanoseconds() + limit.nanoseconds
+        while true {
+            let isDone = state.withLock { state in
+                state.isDraining = true
+                return state.slots.isEmpty
+            }
+            if isDone { return true }
+            guard drained.wait(untilNanoseconds: end) else { return state.withLock { $0.slots.isEmpty } }
+        }
+    }
+
+    // -- the scheduler's actions ----------------------------------------------------------------------------------
+
+    /// What is to be done after the lock is released.
+    private struct Effects {
+        var replies: [(completion: @Sendable (Reply) -> Void, reply: Reply)] = []
+        var starts: [DeviceBatch] = []
+        var timer: Instant?
+        var isDrained = false
+    }
+
+    private func step(_ event: Event) {
+        let effects = state.withLock { step(event, &$0) }
+        carryOut(effects)
+    }
+
+    /// Steps the scheduler under the lock and turns its actions into effects.
+    ///
+    /// - Parameter ended: the batch that the event is about, with its results.
+    private func step(
+        _ event: Event, _ state: inout State,
+        ended: (batch: DeviceBatch, result: Result<BatchResult, DeviceError>)? = nil
+    ) -> Effects {
+        // Read under the lock, so that the scheduler's time never goes back.
+        let now = clock.now()
+        var effects = Effects()
+        state.scheduler.step(event, at: now, into: &state.actions)
+        for action in state.actions.actions {
+            switch action {
+            case .setTimer(let instant): effects.timer = instant
+            case .stage(let staged): effects.starts.append(makeBatch(staged, &state, at: now))
+            case .answer(let id, let outcome):
+                let slot = state.slots.remove(id)
+                let reply = reply(to: slot, id, outcome, ended, at: now)
+                state.statistics[slot.submission.model.id.index].note(
+                    reply, arrived: slot.submission.arrived, now: now,
+                    calendarMilliseconds: MonotonicClock.calendarMilliseconds())
+                effects.replies.append((slot.completion, reply))
+            }
+        }
+        effects.isDrained = state.isDraining && state.slots.isEmpty
+        return effects
+    }
+
+    private func makeBatch(_ staged: StagedBatch, _ state: inout State, at now: Instant) -> DeviceBatch {
+        let parts = state.actions.members[staged.members].map { id in
+            let submission = state.slots.stage(id, at: now, predictedFinish: staged.predictedFinish)
+            return DeviceBatch.Part(request: id, rows: submission.rows, inputs: submission.inputs)
+        }
+        let model = state.models[staged.model.index]
+        return DeviceBatch(
+            batch: staged.batch, lane: staged.lane, modelID: staged.model, model: model.loaded,
+            isBatchable: model.specification.maxBatchSize > 0, parts: parts)
+    }
+
+    private func reply(
+        to slot: RequestSlots.Slot, _ id: RequestID, _ outcome: Outcome,
+        _ ended: (batch: DeviceBatch, result: Result<BatchResult, DeviceError>)?, at now: Instant
+    ) -> Reply {
+        let submission = slot.submission
+        switch outcome {
+        case .met, .late:
+            guard let ended, case .success(let result) = ended.result,
+                let part = ended.batch.parts.firstIndex(where: { $0.request == id })
+            else {
+                preconditionFailure("only a batch that succeeded has requests that met their deadline or were late")
+            }
+            let timing = Timing(
+                queue: slot.stagedAt - submission.arrived, copy: result.times.copyIn + result.times.copyOut,
+                compute: result.times.kernels, predicted: slot.predictedFinish - submission.arrived)
+            return .answered(Answer(outputs: result.outputs[part], isLate: outcome == .late, timing: timing))
+        case .failed:
+            guard let ended, case .failure(let error) = ended.result else {
+                preconditionFailure("only a batch that failed has requests that failed")
+            }
+            return .refused(Refusal(ProtocolError(.failedInternally, error.message)))
+        case .cancelled:
+            return .refused(Refusal(ProtocolError(.cancelled, "the client went away")))
+        case .shed(let reason, let finish):
+            return .refused(
+                Refusal(
+                    reason, arrived: submission.arrived, deadline: submission.deadline, predictedFinish: finish,
+                    now: now))
+        }
+    }
+
+    private func carryOut(_ effects: consuming Effects) {
+        // Lanes first: they have the most to do.
+        for batch in effects.starts { device.run(batch, on: batch.lane) }
+        if let instant = effects.timer { timer.set(instant) }
+        for (completion, reply) in effects.replies { completion(reply) }
+        if effects.isDrained { drained.signal() }
+    }
+}
+
+extension Engine: LaneDriver {
+    package func laneFinished(_ batch: DeviceBatch, _ result: Result<BatchResult, DeviceError>) -> DeviceBatch? {
+        var effects = state.withLock { state in
+            switch result {
+            case .success(let success):
+                state.statistics[batch.modelID.index].note(batch, success.times)
+                return step(.finished(batch.batch, success.times), &state, ended: (batch, result))
+            case .failure:
+                return step(.failed(batch.batch), &state, ended: (batch, result))
+            }
+        }
+        let own = effects.starts.firstIndex { $0.lane == batch.lane }.map { effects.starts.remove(at: $0) }
+        carryOut(effects)
+        return own
+    }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import StraitCore
+package import StraitProtocol
+package import StraitTensor
+
+/// How a request ended, for the transport that brought it. Each request gets exactly one.
+package enum Reply: Sendable {
+    /// It ran.
+    case answered(Answer)
+    /// It did not run, or failed.
+    case refused(Refusal)
+}
+
+/// The results of a request.
+package struct Answer: Sendable {
+    /// All outputs of the model, in its order.
+    package let outputs: [Tensor]
+    /// Whether the deadline had passed.
+    package let isLate: Bool
+    /// Where its time went.
+    package let timing: Timing
+}
+
+/// Where the time of a request went.
+package struct Timing: Sendable, Hashable {
+    /// From its arrival to its dispatch to a lane.
+    package let queue: Duration
+    /// Gathering its batch and copying it to the device, and the results back.
+    package let copy: Duration
+    /// The model itself.
+    package let compute: Duration
+    /// From its arrival to the finish that was predicted when it was dispatched.
+    package let predicted: Duration
+}
+
+/// Why a request has no results.
+package struct Refusal: Error, Sendable, Equatable {
+    /// What to tell the client.
+    package let error: ProtocolError
+    /// When it makes sense to try again, if it does.
+    package let retryAfter: Duration?
+
+    package init(_ error: ProtocolError, retryAfter: Duration? = nil) {
+        self.error = error
+        self.retryAfter = retryAfter
+    }
+}
+
+extension Refusal {
+    /// The refusal of a request that the scheduler gave up.
+    init(_ reason: ShedReason, arrived: Instant, deadline: Instant, predictedFinish: Instant, now: Instant) {
+        let due = Self.milliseconds(deadline - arrived)
+        let finish = Self.milliseconds(predictedFinish - arrived)
+        let wait = max(.zero, predictedFinish - max(now, deadline))
+        switch reason {
+        case .hopelessOnArrival:
+            self.init(
+                ProtocolError(
+                    .deadlineExceeded,
+                    "refused on arrival: predicted to finish \(finish) ms after arrival, but due after \(due) ms; "
+                        + "give it more time or try again later"), retryAfter: wait)
+        case .hopelessInQueue:
+            self.init(
+                ProtocolError(
+                    .deadlineExceeded,
+                    "dropped after waiting \(Self.milliseconds(now - arrived)) ms: predicted to finish \(finish) ms "
+                        + "after arrival, but due after \(due) ms"), retryAfter: wait)
+        case .queueFull:
+            self.init(
+                ProtocolError(.resourceExhausted, "the server's queue is full for this request's class"),
+                retryAfter: Self.fullQueueRetry)
+        case .modelQueueFull:
+            self.init(
+                ProtocolError(.resourceExhausted, "the model's queue is full (max_queue_size in its config.pbtxt)"),
+                retryAfter: Self.fullQueueRetry)
+        }
+    }
+
+    /// A full queue drains in seconds; sooner is too soon for hundreds of clients that come back at once.
+    static let fullQueueRetry = Duration.seconds(1)
+
+    private static func milliseconds(_ duration: Duration) -> String {
+        let microseconds = max(0, duration.nanoseconds) / 1000
+        let fraction = String(microseconds % 1000 + 1000).dropFirst()
+        return "\(microseconds / 1000).\(fraction)"
+    }
+}

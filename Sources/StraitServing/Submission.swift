@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import StraitCore
+internal import StraitProtocol
+package import StraitTensor
+
+/// A request, checked and ready to be scheduled.
+package struct Submission: Sendable {
+    /// The model that is asked.
+    package let model: ServedModel
+    /// The inputs, in the order of the loaded model's.
+    package let inputs: [Tensor]
+    /// Rows that it adds to a batch; 1 for a model that cannot be batched.
+    package let rows: Int
+    /// The class it competes in.
+    package let requestClass: RequestClass
+    /// When it arrived.
+    package let arrived: Instant
+    /// When its answer is due.
+    package let deadline: Instant
+
+    package init(
+        model: ServedModel, inputs: [Tensor], rows: Int, requestClass: RequestClass, arrived: Instant,
+        deadline: Instant
+    ) {
+        self.model = model
+        self.inputs = inputs
+        self.rows = rows
+        self.requestClass = requestClass
+        self.arrived = arrived
+        self.deadline = deadline
+    }
+
+    /// The elements in one row of all inputs, by which its time is estimated; for strings, their bytes.
+    ///
+    /// - Complexity: O(inputs).
+    var elementsPerRow: Int {
+        let elements = inputs.reduce(0) { $0 + $1.range.count / ($1.type.byteSize ?? 1) }
+        return elements / max(1, rows)
+    }
+}
+
+/// The requests between their arrival and their answer, in dense slots.
+struct RequestSlots: Sendable {
+    /// What the engine remembers of a request.
+    struct Slot: Sendable {
+        let submission: Submission
+        let completion: @Sendable (Reply) -> Void
+        /// When it was handed to a lane, and when that lane was expected to be done with it.
+        var stagedAt: Instant
+        var predictedFinish: Instant
+    }
+
+    private var slots: [Slot?] = []
+    private var generations: [UInt32] = []
+    private var free: [UInt32] = []
+
+    /// Whether no request is between arrival and answer.
+    var isEmpty: Bool { free.count == slots.count }
+
+    mutating func insert(_ submission: Submission, _ completion: @escaping @Sendable (Reply) -> Void) -> RequestID {
+        let slot = Slot(
+            submission: submission, completion: completion, stagedAt: submission.arrived,
+            predictedFinish: submission.arrived)
+        if let index = free.popLast() {
+            slots[Int(index)] = slot
+            return RequestID(slot: index, generation: generations[Int(index)])
+        }
+        slots.append(slot)
+        generations.append(0)
+        return RequestID(slot: UInt32(slots.count - 1), generation: 0)
+    }
+
+    /// Takes note of a request's dispatch.
+    mutating func stage(_ id: RequestID, at now: Instant, predictedFinish: Instant) -> Submission {
+        guard var slot = slots[Int(id.slot)], generations[Int(id.slot)] == id.generation else {
+            preconditionFailure("the scheduler stages only requests that were not answered yet")
+        }
+        slot.stagedAt = now
+        slot.predictedFinish = predictedFinish
+        slots[Int(id.slot)] = slot
+        return slot.submission
+    }
+
+    /// Takes a request out to answer it.
+    mutating func remove(_ id: RequestID) -> Slot {
+        guard let slot = slots[Int(id.slot)], generations[Int(id.slot)] == id.generation else {
+            preconditionFailure("the scheduler answers each request once")
+        }
+        slots[Int(id.slot)] = nil
+        generations[Int(id.slot)] &+= 1
+        free.append(id.slot)
+        return slot
+    }
+}
+
+/// Numbers for the exact shapes of requests: equal shapes of one model get equal numbers.
+struct ShapeNumbers: Sendable {
+    private struct Key: Hashable {
+        let model: ModelID
+        let rows: [Shape]
+    }
+
+    private var numbers: [Key: UInt32] = [:]
+    private var next: UInt32 = 0
+
+    /// Shapes remembered. Beyond, all are forgotten: a shape that comes again gets a new number and merely shares no
+    /// batch with those that still wait under the old one.
+    private static let capacity = 65_536
+
+    mutating func number(of submission: Submission) -> ShapeID {
+        let isBatchable = submission.model.specification.maxBatchSize > 0
+        let key = Key(
+            model: submission.model.id, rows: submission.inputs.map { isBatchable ? $0.shape.row : $0.shape })
+        if let number = numbers[key] { return ShapeID(number: number) }
+        if numbers.count >= Self.capacity { numbers.removeAll(keepingCapacity: true) }
+        next &+= 1
+        numbers[key] = next
+        return ShapeID(number: next)
+    }
+}
