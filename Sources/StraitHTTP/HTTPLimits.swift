@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// StraitHTTP: the Open Inference Protocol over HTTP/1.1, on NIO. Nothing but transport: bytes to requests, replies to
+// bytes. What a request means is decided in StraitServing.
+
+internal import NIOHTTP1
+
+/// What the HTTP front end accepts at most.
+package struct HTTPLimits: Sendable, Hashable {
+    /// Bytes of one request's body. The default holds a batch of 32 float images of 640 × 640; more is hardly one
+    /// request.
+    package var bodyBytes = 256 << 20
+    /// Connections at one time. Each costs some kilobytes; the kernel's default backlog and descriptors end near here.
+    package var connections = 16_384
+
+    package init() {}
+
+    /// Bytes of one header line: room for any token or cookie, not for a body in disguise.
+    static let headerFieldBytes = 16 << 10
+    /// Bytes of all header lines together.
+    static let headerBytes = 64 << 10
+    /// Header lines.
+    static let headerFields = 128
+    /// The decoder's share of the limits.
+    static var decoder: NIOHTTPDecoderLimitConfiguration {
+        var decoder = NIOHTTPDecoderLimitConfiguration()
+        decoder.maxHeaderFieldSize = headerFieldBytes
+        decoder.maxHeaderListSize = headerBytes
+        decoder.maxHeaderFieldCount = headerFields
+        return decoder
+    }
+
+    /// Bytes of a path with its query.
+    static let pathBytes = 4096
+    /// Memory taken for a body before any of it has come. What a client claims to send costs nothing until it does.
+    static let firstBodyBytes = 1 << 20
+    /// How long a refused client may go on sending before the connection is cut.
+    static let lingerSeconds: Int64 = 2
+}

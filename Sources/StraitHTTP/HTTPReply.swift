@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import NIOCore
+internal import NIOHTTP1
+internal import StraitCore
+internal import StraitProtocol
+internal import StraitServing
+internal import StraitTensor
+
+/// A response, ready to be written.
+struct HTTPReply {
+    var status: HTTPResponseStatus
+    var headers: [(name: String, value: String)] = []
+    var json: [UInt8] = []
+    /// The tensors that follow the JSON, if any.
+    var encoded: EncodedResponse?
+
+    /// The name of the header that tells how much of a body is JSON.
+    static let jsonLengthHeader = "Inference-Header-Content-Length"
+
+    static func ok(_ json: [UInt8] = []) -> HTTPReply { HTTPReply(status: .ok, json: json) }
+
+    /// An error as the protocol has it: a status and `{"error": …}`.
+    init(_ status: HTTPResponseStatus, error message: String) {
+        self.init(status: status, json: Documents.errorBody(message))
+    }
+
+    init(_ error: ProtocolError) { self.init(HTTPResponseStatus(statusCode: error.httpStatus), error: error.message) }
+
+    init(_ refusal: Refusal) {
+        self.init(refusal.error)
+        if let wait = refusal.retryAfter {
+            // Whole seconds, as HTTP has them; rounded up, so that nobody comes too early.
+            headers.append(("Retry-After", String(max(1, Int(wait.seconds.rounded(.up))))))
+        }
+    }
+
+    init(_ encoded: EncodedResponse, timing: Timing) {
+        self.init(status: .ok)
+        self.encoded = encoded
+        headers.append(("Server-Timing", Self.serverTiming(timing)))
+    }
+
+    private init(status: HTTPResponseStatus, json: [UInt8] = []) {
+        self.status = status
+        self.json = json
+    }
+
+    /// The metrics of the W3C's header, in milliseconds. `predicted` is when the answer was predicted to be ready.
+    private static func serverTiming(_ timing: Timing) -> String {
+        var text = "queue;dur="
+        append(timing.queue, to: &text)
+        text += ", copy;dur="
+        append(timing.copy, to: &text)
+        text += ", compute;dur="
+        append(timing.compute, to: &text)
+        text += ", predicted;dur="
+        append(timing.predicted, to: &text)
+        return text
+    }
+
+    /// Appends milliseconds with three decimals.
+    private static func append(_ duration: Duration, to text: inout String) {
+        let microseconds = max(0, duration.nanoseconds) / 1000
+        text += String(microseconds / 1000)
+        text += "."
+        let fraction = microseconds % 1000
+        if fraction < 100 { text += fraction < 10 ? "00" : "0" }
+        text += String(fraction)
+    }
+
+    /// The head to send.
+    func head(keepAlive: Bool) -> HTTPResponseHead {
+        var fields = HTTPHeaders()
+        fields.reserveCapacity(headers.count + 4)
+        fields.add(name: "Content-Length", value: String(encoded?.byteCount ?? json.count))
+        if let length = encoded?.headerLength {
+            fields.add(name: "Content-Type", value: "application/octet-stream")
+            fields.add(name: Self.jsonLengthHeader, value: String(length))
+        } else if encoded != nil || !json.isEmpty {
+            fields.add(name: "Content-Type", value: "application/json")
+        }
+        for (name, value) in headers { fields.add(name: name, value: value) }
+        if !keepAlive { fields.add(name: "Connection", value: "close") }
+        return HTTPResponseHead(version: .http1_1, status: status, headers: fields)
+    }
+
+    /// The body to send, in one buffer: the only copy of the results on their way out.
+    func body(_ allocator: ByteBufferAllocator) -> ByteBuffer? {
+        guard let encoded else { return json.isEmpty ? nil : allocator.buffer(bytes: json) }
+        var buffer = allocator.buffer(capacity: encoded.byteCount)
+        buffer.writeBytes(encoded.json)
+        for tensor in encoded.binaryTensors { buffer.writeBytes(tensor.bytes) }
+        return buffer
+    }
+}

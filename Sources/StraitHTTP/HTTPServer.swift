@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import NIOCore
+internal import NIOHTTP1
+internal import NIOPosix
+internal import StraitPlatform
+package import StraitServing
+internal import Synchronization
+
+/// The HTTP front end: listens, and gives each connection a handler on one of a few event loops.
+package final class HTTPServer: Sendable {
+    private let group: MultiThreadedEventLoopGroup
+    private let listener: any Channel
+    private let connections: ConnectionRegistry
+
+    /// The port that it listens on.
+    package let port: Int
+
+    /// Why the server could not start.
+    package struct StartError: Error, CustomStringConvertible {
+        /// What was tried, what the system said, and what to do.
+        package let description: String
+    }
+
+    /// Starts to listen.
+    ///
+    /// - Parameters:
+    ///   - port: 0 for any free one.
+    ///   - threads: event loops, at least 1.
+    ///   - cores: where the event loops may run; empty for anywhere.
+    package init(
+        host: String, port: Int, threads: Int, cores: [Int], service: InferenceService, endpoints: Endpoints,
+        readiness: Readiness, limits: HTTPLimits = HTTPLimits()
+    ) throws(StartError) {
+        group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
+        if !cores.isEmpty {
+            for loop in group.makeIterator() { loop.execute { _ = CoreSet.pinCurrentThread(to: cores) } }
+        }
+        let connections = ConnectionRegistry(limit: limits.connections)
+        self.connections = connections
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: Self.backlog)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            .childChannelOption(
+                .recvAllocator,
+                value: AdaptiveRecvByteBufferAllocator(
+                    minimum: 1024, initial: 16 << 10, maximum: Self.largestReadBytes)
+            )
+            .childChannelInitializer { channel in
+                guard connections.add(channel) else { return channel.close() }
+                return channel.eventLoop.makeCompletedFuture(
+                    Result {
+                        let decoder = HTTPRequestDecoder(limitConfiguration: HTTPLimits.decoder)
+                        try channel.pipeline.syncOperations.addHandlers([
+                            HTTPResponseEncoder(), ByteToMessageHandler(decoder), HTTPServerPipelineHandler(),
+                            ConnectionHandler(
+                                service: service, endpoints: endpoints, limits: limits, readiness: readiness),
+                        ])
+                    })
+            }
+        do {
+            listener = try bootstrap.bind(host: host, port: port).wait()
+        } catch {
+            try? group.syncShutdownGracefully()
+            throw StartError(
+                description: "cannot listen on \(host):\(port): \(error). Is another server running there? "
+                    + "Choose another port with --http-port.")
+        }
+        self.port = listener.localAddress?.port ?? port
+    }
+
+    /// Connections that the kernel may hold until they are accepted: what a burst of clients opens at once.
+    private static let backlog: Int32 = 4096
+    /// Bytes of one read from a socket: large bodies then take few system calls.
+    private static let largestReadBytes = 256 << 10
+
+    /// Takes no more connections.
+    package func stopListening() { try? listener.close().wait() }
+
+    /// Ends idle connections, and busy ones with their replies; then all that is left.
+    ///
+    /// - Parameter milliseconds: how long busy connections are waited for.
+    package func stop(withinMilliseconds milliseconds: Int64) {
+        connections.quiesce()
+        _ = connections.waitUntilEmpty(milliseconds: milliseconds)
+        try? group.syncShutdownGracefully()
+    }
+}
+
+/// The open connections, bounded.
+private final class ConnectionRegistry: Sendable {
+    private struct State {
+        var channels: [ObjectIdentifier: any Channel] = [:]
+        var isQuiescing = false
+    }
+
+    private let state = Mutex(State())
+    private let limit: Int
+    private let changed = Wakeup()
+
+    init(limit: Int) { self.limit = limit }
+
+    /// Enters a connection until it closes; false when there are too many.
+    func add(_ channel: any Channel) -> Bool {
+        let id = ObjectIdentifier(channel)
+        let isAdded = state.withLock { state in
+            guard state.channels.count < limit, !state.isQuiescing else { return false }
+            state.channels[id] = channel
+            return true
+        }
+        if isAdded { channel.closeFuture.whenComplete { [weak self] _ in self?.remove(id) } }
+        return isAdded
+    }
+
+    private func remove(_ id: ObjectIdentifier) {
+        let isLast = state.withLock { state in
+            state.channels[id] = nil
+            return state.isQuiescing && state.channels.isEmpty
+        }
+        if isLast { changed.signal() }
+    }
+
+    /// Tells all connections that the server is going away.
+    func quiesce() {
+        let channels = state.withLock { state in
+            state.isQuiescing = true
+            return Array(state.channels.values)
+        }
+        for channel in channels { channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) }
+    }
+
+    func waitUntilEmpty(milliseconds: Int64) -> Bool {
+        let end = MonotonicClock.nanoseconds() + milliseconds * 1_000_000
+        while !state.withLock({ $0.channels.isEmpty }) {
+            guard changed.wait(untilNanoseconds: end) else { return false }
+        }
+        return true
+    }
+}

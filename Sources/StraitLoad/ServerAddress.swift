@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Where a server listens, taken from a URL such as `http://127.0.0.1:8000`.
+package struct ServerAddress: Sendable, Equatable, CustomStringConvertible {
+    /// The host's name or address.
+    package let host: String
+    /// The TCP port.
+    package let port: Int
+    /// What stands before `/v2` in every path: empty, or such as `/gateway`.
+    package let pathPrefix: String
+
+    /// The port where none is given: Triton's and our own for HTTP.
+    package static let defaultPort = 8000
+
+    /// An address given in parts.
+    package init(host: String, port: Int, pathPrefix: String = "") {
+        self.host = host
+        self.port = port
+        self.pathPrefix = pathPrefix
+    }
+
+    /// Reads `[http://]host[:port][/prefix]`; an IPv6 address stands in brackets.
+    ///
+    /// - Throws: ``LoadError`` of code `badPlan`.
+    package init(url: String) throws(LoadError) {
+        var rest = Substring(url)
+        if rest.hasPrefix("http://") {
+            rest = rest.dropFirst("http://".count)
+        } else if let scheme = Self.schemeEnd(rest) {
+            throw LoadError(.badPlan, "The URL \(url) has the scheme \(rest[..<scheme]): only http:// is spoken here.")
+        }
+        let slash = rest.firstIndex(of: "/") ?? rest.endIndex
+        var prefix = rest[slash...]
+        while prefix.hasSuffix("/") { prefix = prefix.dropLast() }
+        let authority = rest[..<slash]
+        let host: Substring
+        let portText: Substring?
+        if authority.hasPrefix("["), let close = authority.firstIndex(of: "]") {
+            host = authority[authority.index(after: authority.startIndex)..<close]
+            let after = authority[authority.index(after: close)...]
+            portText = after.hasPrefix(":") ? after.dropFirst() : (after.isEmpty ? nil : after)
+        } else if let colon = authority.lastIndex(of: ":") {
+            host = authority[..<colon]
+            portText = authority[authority.index(after: colon)...]
+        } else {
+            host = authority
+            portText = nil
+        }
+        let port = portText.map { Int($0) ?? 0 } ?? Self.defaultPort
+        guard !host.isEmpty, (1...65_535).contains(port) else {
+            throw LoadError(
+                .badPlan, "The URL \(url) cannot be read: expected http://HOST:PORT, as in http://127.0.0.1:8000.")
+        }
+        self.init(host: String(host), port: port, pathPrefix: String(prefix))
+    }
+
+    /// What the `Host` header says.
+    package var authority: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+
+    /// As a URL.
+    package var description: String { "http://\(authority)\(pathPrefix)" }
+
+    /// The path of a model, to which `/infer` may be added; unusual bytes in the name are percent-encoded.
+    package func path(ofModel model: String) -> String { "\(pathPrefix)/v2/models/\(Self.percentEncoded(model))" }
+
+    /// Where a scheme such as `https` ends; nil for a text that has none.
+    private static func schemeEnd(_ text: Substring) -> Substring.Index? {
+        guard let colon = text.firstIndex(of: ":"), text[colon...].hasPrefix("://") else { return nil }
+        return colon
+    }
+
+    private static func percentEncoded(_ text: String) -> String {
+        var encoded = ""
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+                UInt8(ascii: "~"):
+                encoded.unicodeScalars.append(Unicode.Scalar(byte))
+            default:
+                encoded += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+            }
+        }
+        return encoded
+    }
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Glibc
+internal import NIOCore
+internal import NIOHTTP1
+internal import NIOPosix
+
+/// Asks a server single questions, one connection each: for what comes before and beside the load.
+struct SetupClient: Sendable {
+    /// One answer.
+    struct Answer: Sendable {
+        /// The HTTP status.
+        let status: Int
+        /// The body, up to ``SetupClient/maximumBody``.
+        let body: [UInt8]
+    }
+
+    /// The server.
+    let server: ServerAddress
+    /// The server's resolved address.
+    let address: SocketAddress
+    private let group: any EventLoopGroup
+
+    /// The largest answer that is read: metadata and errors are far smaller, outputs of most models too.
+    static let maximumBody = 64 << 20
+    /// How long a question may take: a model's first inference may compile or page in a great deal.
+    static let timeout = TimeAmount.seconds(60)
+    /// How long a connection may take to open.
+    static let connectTimeout = TimeAmount.seconds(5)
+
+    /// A client for a server; its name is resolved here, and blocks meanwhile.
+    ///
+    /// - Throws: ``LoadError`` of code `unreachable` if the host's name is not known.
+    init(server: ServerAddress, group: any EventLoopGroup) throws(LoadError) {
+        self.server = server
+        self.group = group
+        do {
+            address = try SocketAddress.makeAddressResolvingHost(server.host, port: server.port)
+        } catch {
+            throw LoadError(.unreachable, "The host of \(server) cannot be resolved: \(error).")
+        }
+    }
+
+    /// Sends one request and waits for its answer.
+    ///
+    /// - Throws: ``LoadError`` of code `unreachable`.
+    func ask(_ method: HTTPMethod, path: String, body: RequestBody? = nil) async throws(LoadError) -> Answer {
+        let loop = group.next()
+        let answer = loop.makePromise(of: Answer.self)
+        let wire = WireRequest(method: method, path: path, server: server, body: body, keepAlive: false)
+        let connecting = ClientBootstrap(group: loop)
+            .connectTimeout(Self.connectTimeout)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHTTPClientHandlers()
+                    try channel.pipeline.syncOperations.addHandler(SingleExchange(wire: wire, answer: answer))
+                }
+            }
+            .connect(to: address)
+        connecting.whenFailure { answer.fail($0) }
+        let expiry = loop.scheduleTask(in: Self.timeout) {
+            answer.fail(LoadError(.unreachable, "\(server) did not answer \(path) within 60 s."))
+        }
+        defer {
+            expiry.cancel()
+            connecting.whenSuccess { $0.close(promise: nil) }
+        }
+        do {
+            return try await answer.futureResult.get()
+        } catch let error as LoadError {
+            throw error
+        } catch {
+            throw LoadError(.unreachable, "No answer from \(server) (\(reason(error))). Is the server running there?")
+        }
+    }
+}
+
+/// Sends a request when its connection opens and collects the answer.
+private final class SingleExchange: ChannelInboundHandler {
+    typealias InboundIn = HTTPClientResponsePart
+    typealias OutboundOut = HTTPClientRequestPart
+
+    private let wire: WireRequest
+    private let answer: EventLoopPromise<SetupClient.Answer>
+    private var status = 0
+    private var body: [UInt8] = []
+
+    init(wire: WireRequest, answer: EventLoopPromise<SetupClient.Answer>) {
+        self.wire = wire
+        self.answer = answer
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        context.write(wrapOutboundOut(.head(wire.head)), promise: nil)
+        context.write(wrapOutboundOut(.body(.byteBuffer(wire.body))), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+        context.fireChannelActive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head(let head): status = Int(head.status.code)
+        case .body(let part):
+            if body.count + part.readableBytes <= SetupClient.maximumBody { body += part.readableBytesView }
+        case .end: answer.succeed(SetupClient.Answer(status: status, body: body))
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        answer.fail(error)
+        context.close(promise: nil)
+    }
+
+    // Failing a promise that was kept already has no effect.
+    func channelInactive(context: ChannelHandlerContext) {
+        answer.fail(LoadError(.unreachable, "The server closed the connection without an answer."))
+        context.fireChannelInactive()
+    }
+}
+
+/// A short reason for an error of the network.
+func reason(_ error: any Error) -> String {
+    switch error {
+    case let error as IOError: String(cString: strerror(error.errnoCode))
+    case let error as NIOConnectionError:
+        error.connectionErrors.first.map { reason($0.error) } ?? "cannot connect"
+    case let error as LoadError: error.message
+    case ChannelError.connectTimeout: "no connection within 5 s"
+    default: "\(error)"
+    }
+}

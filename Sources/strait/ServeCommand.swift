@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ArgumentParser
+internal import Glibc
+internal import OnnxRuntime
+internal import StraitCore
+internal import StraitDevices
+internal import StraitHTTP
+internal import StraitPlatform
+internal import StraitServing
+internal import StraitTensor
+
+/// `strait serve`: loads a repository, serves it until SIGTERM or Ctrl-C, drains, exits.
+struct ServeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Serve a model repository over the Open Inference Protocol.",
+        discussion: """
+            Requests carry a class (parameter priority: 1 is high, 2 and above low) and a deadline (parameter timeout, in \
+            microseconds). High requests that can be answered in time are; what cannot be answered in time is refused at \
+            once with 504 and the predicted finish. GET /v2/health/ready says 200 when every model is loaded.
+
+            EXAMPLE
+              strait serve --model-repository models --http-port 8000 --lanes 2
+            """)
+
+    @OptionGroup var options: ServeOptions
+
+    /// What ends the server.
+    private static let signals = [SIGTERM, SIGINT]
+
+    func run() throws {
+        do {
+            try serve()
+        } catch let error as ExitCode {
+            throw error
+        } catch {
+            Console.log("strait serve: \(error)")
+            throw ExitCode.failure
+        }
+    }
+
+    private func serve() throws {
+        ProcessLimits.blockSignals(Self.signals)
+        ProcessLimits.keepTensorMemory()
+        ProcessLimits.raiseDescriptorLimit(by: options.maxConnections)
+        let library = try findOnnxRuntime()
+        let pool = SlabPool(budget: options.tensorMemory << 20)
+        let placement = options.placement
+        let device = CPUDevice(
+            laneCount: placement.laneCount, cores: placement.laneCores, environment: try Environment(library: library),
+            pool: pool)
+        let policy = PolicyName(rawValue: options.policy) ?? .edfPriority
+        let engine = Engine(policy: policy, limits: SchedulerLimits(maximumWaiting: options.maxQueue), device: device)
+        Console.log(
+            "strait \(Strait.version), ONNX Runtime \(library.version) (\(library.path)), policy \(policy.rawValue), "
+                + "\(placement.laneCount) lane(s) on \(device.name)")
+        let catalog = try ModelCatalog(repository: options.modelRepository, on: device, engine: engine) {
+            Console.log("  \($0)")
+        }
+        for warning in catalog.warnings { Console.log("  warning: \(warning)") }
+        engine.start()
+
+        var deadlines = InferenceService.DefaultDeadlines()
+        if let given = options.deadlines {
+            deadlines.high = .milliseconds(given.high)
+            deadlines.low = .milliseconds(given.low)
+        }
+        let service = InferenceService(engine: engine, catalog: catalog, pool: pool, defaultDeadlines: deadlines)
+        let readiness = Readiness()
+        var limits = HTTPLimits()
+        limits.bodyBytes = options.maxBody << 20
+        limits.connections = options.maxConnections
+        let server = try HTTPServer(
+            host: options.httpAddress, port: options.httpPort, threads: placement.networkThreads,
+            cores: placement.networkCores, service: service,
+            endpoints: Endpoints(
+                service: service, serverName: "strait", serverVersion: Strait.version, lanes: placement.laneCount,
+                readiness: readiness),
+            readiness: readiness, limits: limits)
+        let address = "http://\(options.httpAddress == "0.0.0.0" ? "localhost" : options.httpAddress):\(server.port)"
+        Console.log("ready: \(catalog.served.count) of \(catalog.all.count) models at \(address)")
+        Console.log(QueryHint.text(for: catalog.served, address: address))
+
+        let signal = ProcessLimits.waitForSignal(Self.signals)
+        Console.log("\(signal == SIGINT ? "SIGINT" : "SIGTERM"): draining")
+        readiness.stop()
+        server.stopListening()
+        let isDrained = engine.drain(within: .seconds(Double(options.exitTimeoutSecs)))
+        server.stop(withinMilliseconds: Self.lastRepliesMilliseconds)
+        report(engine)
+        guard isDrained else {
+            Console.log("not everything that was accepted could be answered within \(options.exitTimeoutSecs) s")
+            throw ExitCode.failure
+        }
+        engine.stop()
+    }
+
+    /// How long replies that are already computed may take to reach their clients.
+    private static let lastRepliesMilliseconds: Int64 = 2000
+
+    private func findOnnxRuntime() throws -> OnnxRuntimeLibrary {
+        let candidates = OnnxRuntimeLibrary.candidates(
+            explicit: options.onnxRuntime, environment: Surroundings.environment,
+            executableDirectory: Surroundings.executableDirectory, setupDirectory: ".strait/onnxruntime")
+        let library = try OnnxRuntimeLibrary.load(searching: candidates)
+        if let explicit = options.onnxRuntime, let rejected = library.rejected.first(where: { $0.path == explicit }) {
+            Console.log(
+                "warning: --onnxruntime \(rejected.path) cannot be used (\(rejected.reason)); using \(library.path)")
+        }
+        return library
+    }
+
+    private func report(_ engine: Engine) {
+        for requestClass in RequestClass.allCases {
+            let counted = engine.counters(of: requestClass)
+            Console.log(
+                "\(requestClass): \(counted.arrived) arrived, \(counted.met) in time, \(counted.late) late, "
+                    + "\(counted.shed) refused, \(counted.cancelled) cancelled, \(counted.failed) failed")
+        }
+    }
+}

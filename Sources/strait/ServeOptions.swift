@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ArgumentParser
+internal import StraitCore
+internal import StraitPlatform
+
+/// The flags of `strait serve`; Triton's names where they mean the same.
+struct ServeOptions: ParsableArguments {
+    @Option(name: [.long, .customLong("model-store")], help: "The folder of models, in Triton's layout.")
+    var modelRepository: String
+
+    @Option(help: "The address to listen on.")
+    var httpAddress = "0.0.0.0"
+
+    @Option(help: "The port for HTTP; 0 takes any free one.")
+    var httpPort = 8000
+
+    @Option(help: "Threads for the network. Default: the cores that have no lane, at least 1, at most 4.")
+    var httpThreads: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Batches that run at the same time, each on a thread pinned to a core. Default: one fewer than cores.",
+            discussion: "More lanes than cores share the cores in time, which makes each batch slower."))
+    var lanes: Int?
+
+    @Option(
+        help: ArgumentHelp("The cores that lanes run on, such as 0,2-3. Default: from the first.", valueName: "list"))
+    var laneCores: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "What decides who runs: \(PolicyName.allCases.map(\.rawValue).joined(separator: " or ")).",
+            valueName: "name"))
+    var policy = PolicyName.edfPriority.rawValue
+
+    @Option(
+        help: ArgumentHelp(
+            "Deadlines in milliseconds of requests that name none and whose model names none.",
+            valueName: "high=MS,low=MS"))
+    var defaultDeadline = "high=1000,low=30000"
+
+    @Option(help: "Requests that may wait; the low class may take four fifths of them.")
+    var maxQueue = 10_000
+
+    @Option(help: "Memory for the tensors of all requests in flight, in MiB.")
+    var tensorMemory = 1024
+
+    @Option(help: "The largest body of one request, in MiB.")
+    var maxBody = 256
+
+    @Option(help: "Connections at one time.")
+    var maxConnections = 16_384
+
+    @Option(help: "Seconds to finish what was accepted after SIGTERM.")
+    var exitTimeoutSecs = 30
+
+    @Option(
+        name: .customLong("onnxruntime"),
+        help: ArgumentHelp(
+            "ONNX Runtime's library.",
+            discussion:
+                "Sought here first, then in $STRAIT_ONNXRUNTIME, where make setup puts it, beside the program, and "
+                + "on the loader's path.", valueName: "path"))
+    var onnxRuntime: String?
+
+    mutating func validate() throws {
+        try check((0...65_535).contains(httpPort), "--http-port is \(httpPort); expected 0 to 65535")
+        try check(lanes.map { (1...256).contains($0) } ?? true, "--lanes is \(lanes ?? 0); expected 1 to 256")
+        try check(
+            httpThreads.map { (1...64).contains($0) } ?? true, "--http-threads is \(httpThreads ?? 0); expected 1 to 64"
+        )
+        try check(
+            laneCores.map { CoreSet.parse($0) != nil } ?? true,
+            "--lane-cores is '\(laneCores ?? "")'; expected a list such as 0,2-3")
+        try check(
+            PolicyName(rawValue: policy) != nil,
+            "--policy is '\(policy)'; there are \(PolicyName.allCases.map(\.rawValue).joined(separator: ", "))")
+        try check(
+            deadlines != nil, "--default-deadline is '\(defaultDeadline)'; expected for instance high=1000,low=30000")
+        try check((1...1_000_000).contains(maxQueue), "--max-queue is \(maxQueue); expected 1 to 1000000")
+        try check(
+            (1...1_048_576).contains(tensorMemory), "--tensor-memory is \(tensorMemory); expected MiB, 1 to 1048576")
+        try check(
+            (1...tensorMemory).contains(maxBody),
+            "--max-body is \(maxBody); expected MiB, 1 to --tensor-memory's \(tensorMemory)")
+        try check(
+            (1...1_000_000).contains(maxConnections), "--max-connections is \(maxConnections); expected 1 to 1000000")
+        try check(
+            (0...86_400).contains(exitTimeoutSecs), "--exit-timeout-secs is \(exitTimeoutSecs); expected 0 to 86400")
+    }
+
+    private func check(_ isGood: Bool, _ message: String) throws {
+        guard isGood else { throw ValidationError(message) }
+    }
+
+    /// The default deadlines in milliseconds; nil where they cannot be read.
+    var deadlines: (high: Double, low: Double)? {
+        var (high, low) = (1000.0, 30_000.0)
+        for part in defaultDeadline.split(separator: ",", omittingEmptySubsequences: false) {
+            let sides = part.split(separator: "=", omittingEmptySubsequences: false)
+            guard sides.count == 2, let value = Double(sides[1]), value > 0, value.isFinite else { return nil }
+            switch sides[0] {
+            case "high": high = value
+            case "low": low = value
+            default: return nil
+            }
+        }
+        return (high, low)
+    }
+
+    /// Where lanes and network go: lanes from the first core on, the network on the cores that are left.
+    var placement: Placement {
+        let allowed = CoreSet.allowed().isEmpty ? [0] : CoreSet.allowed()
+        let laneCount = lanes ?? laneCores.flatMap(CoreSet.parse)?.count ?? max(1, allowed.count - 1)
+        let laneCores = laneCores.flatMap(CoreSet.parse) ?? Array(allowed.prefix(laneCount))
+        let others = allowed.filter { !laneCores.contains($0) }
+        return Placement(
+            laneCount: laneCount, laneCores: laneCores,
+            networkCores: others, networkThreads: httpThreads ?? min(4, max(1, others.count)))
+    }
+
+    /// Which threads run where.
+    struct Placement {
+        let laneCount: Int
+        let laneCores: [Int]
+        /// Empty where lanes have all cores; then the network runs anywhere.
+        let networkCores: [Int]
+        let networkThreads: Int
+    }
+}
