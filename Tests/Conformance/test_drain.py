@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SIGTERM: what was accepted is answered, nothing new is, and the process ends well."""
+
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import signal
+
+import pytest
+from reference import PATIENT
+from server import ANSWER_LIMIT, MODELS, Answer, Server, read_answer
+
+REQUESTS = 6
+ROWS = 8  # of 20 ms each, so the queue is worth a second on one lane
+
+
+@pytest.fixture
+def small_repository(tmp_path):
+    """Two models only, so that this server of its own starts at once."""
+    for model in ("slow", "identity_fp32"):
+        shutil.copytree(MODELS / model, tmp_path / model, copy_function=os.link)
+    return tmp_path
+
+
+@pytest.fixture
+def own_server(small_repository):
+    running = Server(small_repository)
+    try:
+        yield running.start()
+    finally:
+        running.kill()
+
+
+def slow_request():
+    body = json.dumps({"parameters": {"timeout": PATIENT}, "inputs": [
+        {"name": "x", "datatype": "FP32", "shape": [ROWS, 256], "data": [0.5] * (ROWS * 256)}]}).encode()
+    head = f"POST /v2/models/slow/infer HTTP/1.1\r\nHost: strait\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def test_sigterm_answers_what_was_accepted_and_exits_with_zero(own_server):
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(own_server.connect()) for _ in range(REQUESTS)]
+        for connection in connections:
+            connection.sendall(slow_request())
+        # One lane, and all were sent before the first of them was worked on to its end: the others wait inside.
+        first = read_answer(connections[0])
+        assert first is not None and first.status == 200, first and first.body
+        own_server.process.send_signal(signal.SIGTERM)
+        for connection in connections[1:]:
+            answer = read_answer(connection)
+            assert answer is not None, f"an accepted request was dropped; the log:\n{own_server.read_log()}"
+            assert answer.status == 200, answer.body
+    assert own_server.wait() == 0, own_server.read_log()
+
+
+def test_a_draining_server_is_not_ready(own_server):
+    with contextlib.ExitStack() as stack:
+        kept = http.client.HTTPConnection("127.0.0.1", own_server.port, timeout=ANSWER_LIMIT)
+        stack.callback(kept.close)
+        kept.request("GET", "/v2/health/ready")
+        assert kept.getresponse().read() is not None
+        connections = [stack.enter_context(own_server.connect()) for _ in range(REQUESTS)]
+        for connection in connections:
+            connection.sendall(slow_request())
+        assert read_answer(connections[0]).status == 200
+        own_server.process.send_signal(signal.SIGTERM)
+        # The signal arrives when it arrives. From then on the connection that is open says 503, or is closed.
+        status = 200
+        while status == 200:
+            try:
+                kept.request("GET", "/v2/health/ready")
+                answer = kept.getresponse()
+                status = Answer(answer.status, {}, answer.read()).status
+            except (OSError, http.client.HTTPException):
+                status = None
+        assert status in (503, None)
+        for connection in connections[1:]:
+            assert read_answer(connection).status == 200
+    assert own_server.wait() == 0
+
+
+def test_an_idle_server_stops_at_once(own_server):
+    assert own_server.stop() == 0
+
+
+def test_a_client_that_leaves_in_the_middle_costs_nothing(own_server):
+    data = slow_request()
+    for cut in (10, 60, len(data) // 2, len(data) - 1, len(data)):
+        with own_server.connect() as connection:
+            connection.sendall(data[:cut])
+    answer = own_server.exchange(slow_request())
+    assert answer is not None and answer.status == 200
+    assert own_server.stop() == 0
