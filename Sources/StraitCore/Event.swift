@@ -10,6 +10,12 @@ public enum Event: Sendable, Hashable {
     case arrival(Request)
     /// The client of a request went away. A waiting request leaves its queue; a running one runs on, unanswered.
     case cancelled(RequestID)
+    /// The inputs of a batch are on its device: its kernels start now, and the next batch may be copied. Only from
+    /// devices that copy.
+    case copiedIn(BatchID)
+    /// The kernels of a batch are done: its lane is free, its results are being copied back. Only from devices that
+    /// copy.
+    case kernelsDone(BatchID)
     /// A batch is done and its results are on the host.
     case finished(BatchID, MeasuredTimes)
     /// A batch failed on its device; its lane is usable again.
@@ -20,11 +26,34 @@ public enum Event: Sendable, Hashable {
 
 /// A device, as far as the scheduler cares.
 public struct DeviceDescription: Sendable, Hashable {
-    /// Batches that it can run at the same time, at least 1.
+    /// Batches whose kernels it can run at the same time, at least 1.
     public var lanes: Int
+    /// How it copies; nil for a device that works on host memory and sends neither `copiedIn` nor `kernelsDone`.
+    public var copying: CopyDescription?
 
     /// A device with a number of lanes.
-    public init(lanes: Int) { self.lanes = lanes }
+    public init(lanes: Int, copying: CopyDescription? = nil) {
+        self.lanes = lanes
+        self.copying = copying
+    }
+}
+
+/// How a device copies between the host and itself: one copy engine per direction, each first in first out. What is
+/// given here is where learning starts.
+public struct CopyDescription: Sendable, Hashable {
+    /// The time that a copy takes besides its bytes.
+    public var overhead: Duration
+    /// Bytes per second of a copy that has the link to itself.
+    public var bytesPerSecond: Double
+    /// The uplink that it shares with the other devices that name the same number; nil for one of its own.
+    public var uplink: Int?
+
+    /// A way to copy.
+    public init(overhead: Duration, bytesPerSecond: Double, uplink: Int? = nil) {
+        self.overhead = overhead
+        self.bytesPerSecond = bytesPerSecond
+        self.uplink = uplink
+    }
 }
 
 /// A model, as far as the scheduler cares.
@@ -33,11 +62,14 @@ public struct ModelDescription: Sendable, Hashable {
     public var maximumBatch: Int
     /// The most requests that may wait for it, or nil for no bound of its own.
     public var maximumQueued: Int?
+    /// What was measured of it beforehand, or nil if nothing was.
+    public var profile: ModelProfile?
 
     /// A model that takes batches of up to `maximumBatch` rows.
-    public init(maximumBatch: Int, maximumQueued: Int? = nil) {
+    public init(maximumBatch: Int, maximumQueued: Int? = nil, profile: ModelProfile? = nil) {
         self.maximumBatch = maximumBatch
         self.maximumQueued = maximumQueued
+        self.profile = profile
     }
 }
 

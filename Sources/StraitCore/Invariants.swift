@@ -66,19 +66,27 @@ extension Scheduler {
     }
 
     private func brokenLane() -> String? {
-        var taken = 0
-        for device in 0..<state.devices.count {
-            for (lane, batch) in state.devices.lanes(of: DeviceID(index: device)).enumerated() {
+        var resident = 0
+        for (index, device) in state.devices.all.enumerated() {
+            resident += device.resident.count
+            for (lane, batch) in device.lanes.enumerated() {
                 guard let batch else { continue }
-                taken += 1
-                guard let record = state.batches[batch], record.device.index == device, record.lane.index == lane else {
-                    return "lane \(lane) of device \(device) holds a batch that is not there"
-                }
+                guard let record = state.batches[batch], record.device.index == index, record.lane.index == lane,
+                    record.phase != .copyingOut, device.resident.contains(batch)
+                else { return "lane \(lane) of device \(index) holds a batch that is not there" }
                 if record.predictedFinish < record.stagedAt { return "\(batch) is predicted to finish in the past" }
             }
+            if device.lanes.filter({ $0 == nil }).count != device.freeLanes { return "free lanes are miscounted" }
+            if let batch = device.copyStage, state.batches[batch]?.phase != .copyingIn {
+                return "the copy stage of device \(index) holds a batch that is not copying in"
+            }
         }
-        if taken != state.batches.liveCount { return "\(taken) lanes are taken by \(state.batches.liveCount) batches" }
-        if taken + state.devices.freeLaneCount != state.devices.laneCount { return "free lanes are miscounted" }
+        if resident != state.batches.liveCount {
+            return "\(resident) batches on devices, \(state.batches.liveCount) live"
+        }
+        if state.devices.all.filter(\.isEligible).count != state.devices.eligibleCount {
+            return "eligible devices are miscounted"
+        }
         return nil
     }
 }

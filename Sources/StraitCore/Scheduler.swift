@@ -51,6 +51,8 @@ public struct Scheduler: Sendable {
             state.models.append(ModelRecord(description: description, lastCompletion: now))
         case .arrival(let request): admit(request, at: now, into: &actions)
         case .cancelled(let request): cancel(request, into: &actions)
+        case .copiedIn(let batch): copiedIn(batch)
+        case .kernelsDone(let batch): kernelsDone(batch)
         case .finished(let batch, let times): finish(batch, times, at: now, into: &actions)
         case .failed(let batch): fail(batch, at: now, into: &actions)
         case .timer:
@@ -128,7 +130,7 @@ public struct Scheduler: Sendable {
     // -- batches --------------------------------------------------------------------------------------------------
 
     private mutating func dispatch(at now: Instant, into actions: inout ActionList) {
-        while state.devices.freeLaneCount > 0 {
+        while state.devices.eligibleCount > 0 {
             if let probe = state.pendingProbe {
                 stageProbe(probe, at: now, into: &actions)
                 continue
@@ -138,8 +140,7 @@ public struct Scheduler: Sendable {
             case .wait: return
             case .shedFirst(let queue): shedFirst(of: queue, at: now, into: &actions)
             case .dispatch(let queue, let count, let device, let lane):
-                let batch = state.batches.open(
-                    device: device, lane: lane, work: state.queues[queue].work, at: now)
+                let batch = open(state.queues[queue].work, on: device, lane: lane, at: now)
                 let firstMember = actions.members.count
                 for _ in 0..<count {
                     let entry = takeFirst(of: queue)
@@ -155,12 +156,18 @@ public struct Scheduler: Sendable {
         }
     }
 
+    private mutating func open(_ work: WorkShape, on device: DeviceID, lane: LaneID, at now: Instant) -> BatchID {
+        let copies = state.devices[device].description.copying != nil
+        return state.batches.open(
+            device: device, lane: lane, work: work, phase: copies ? .copyingIn : .running, at: now)
+    }
+
     private mutating func stageProbe(_ id: RequestID, at now: Instant, into actions: inout ActionList) {
         state.pendingProbe = nil
         guard let record = state.requests[id], let device = state.devices.freestDevice,
-            let lane = state.devices.freeLane(of: device)
+            let lane = state.devices[device].freeLane
         else { preconditionFailure("a pending probe is a live request, and it is staged only on a free lane") }
-        let batch = state.batches.open(device: device, lane: lane, work: record.request.work, at: now)
+        let batch = open(record.request.work, on: device, lane: lane, at: now)
         state.requests.setState(.running(batch), of: id)
         state.batches.modify(batch) {
             $0.members.append(id)
@@ -183,6 +190,22 @@ public struct Scheduler: Sendable {
                 StagedBatch(
                     batch: batch, device: record.device, lane: record.lane, model: record.work.model,
                     rows: record.rows, members: members, predictedFinish: finish)))
+    }
+
+    private mutating func copiedIn(_ batch: BatchID) {
+        guard let record = state.batches[batch], record.phase == .copyingIn else {
+            preconditionFailure("only a batch that is copying in can have been copied in")
+        }
+        state.devices.leaveCopyStage(record.device, batch)
+        state.batches.modify(batch) { $0.phase = .running }
+    }
+
+    private mutating func kernelsDone(_ batch: BatchID) {
+        guard let record = state.batches[batch], record.phase == .running else {
+            preconditionFailure("only a running batch's kernels can be done")
+        }
+        state.devices.leaveLane(record.device, lane: record.lane)
+        state.batches.modify(batch) { $0.phase = .copyingOut }
     }
 
     private mutating func finish(
@@ -215,7 +238,8 @@ public struct Scheduler: Sendable {
     }
 
     private mutating func release(_ record: BatchRecord, at now: Instant) {
-        state.devices.release(record.device, lane: record.lane)
+        if record.phase != .copyingOut { state.devices.leaveLane(record.device, lane: record.lane) }
+        state.devices.leave(record.device, record.id)
         state.batches.close(record.id)
         state.noteCompletion(of: record.work.model, wasProbe: record.isProbe, at: now)
     }

@@ -33,7 +33,9 @@ struct Harness {
     /// Every batch in the order of dispatch, with when, and who was in it.
     private(set) var batches: [(at: Instant, batch: StagedBatch, members: [RequestID])] = []
     private(set) var requests: [RequestID: Request] = [:]
-    private var running: [(batch: StagedBatch, stagedAt: Instant, finish: Instant, fails: Bool)] = []
+    /// Batches on devices, each with what is still to happen to it.
+    private var running: [(batch: StagedBatch, events: [(at: Instant, event: Event)])] = []
+    private let copies: Bool
     private var timer: Instant?
     private var freeSlots: [RequestID] = []
     private var slots: UInt32 = 0
@@ -41,10 +43,12 @@ struct Harness {
 
     init(
         policy: PolicyName = .edfPriority, lanes: [Int] = [1], models: [ModelDescription] = [.init(maximumBatch: 8)],
-        limits: SchedulerLimits = SchedulerLimits()
+        limits: SchedulerLimits = SchedulerLimits(), copies: Bool = false
     ) {
         scheduler = Scheduler(policy: policy, limits: limits)
-        for count in lanes { step(.deviceAdded(DeviceDescription(lanes: count))) }
+        self.copies = copies
+        let copying = copies ? CopyDescription(overhead: .microseconds(10), bytesPerSecond: 1e10) : nil
+        for count in lanes { step(.deviceAdded(DeviceDescription(lanes: count, copying: copying))) }
         for model in models { step(.modelAdded(model)) }
     }
 
@@ -63,16 +67,33 @@ struct Harness {
             case .stage(let batch):
                 let members = Array(actions.members[batch.members])
                 #expect(
-                    !running.contains { $0.batch.device == batch.device && $0.batch.lane == batch.lane },
-                    "lane \(batch.lane) is booked twice")
+                    !running.contains {
+                        $0.batch.device == batch.device && $0.batch.lane == batch.lane && $0.events.count > 1
+                    }, "lane \(batch.lane) is booked twice")
                 #expect(members.allSatisfy { outcomes[$0] == nil }, "an answered request is run")
                 #expect(members.reduce(0) { $0 + (requests[$1]?.rows ?? 0) } == batch.rows)
                 #expect(batch.predictedFinish >= now)
                 batches.append((now, batch, members))
-                running.append((batch, now, now + trueTime(batch), fails(batch)))
+                running.append((batch, course(of: batch)))
             }
         }
         if let broken = scheduler.brokenInvariant() { Issue.record("\(broken), after \(event) at \(now)") }
+    }
+
+    /// What will happen to a batch that is staged now. Without copying there is one event, else three; a lane is held
+    /// until the second last.
+    private func course(of batch: StagedBatch) -> [(at: Instant, event: Event)] {
+        let time = trueTime(batch)
+        let end: Event =
+            fails(batch)
+            ? .failed(batch.batch)
+            : .finished(batch.batch, MeasuredTimes(copyIn: .zero, kernels: time, copyOut: .zero))
+        // A lane is free once only one event is left, so without copying a second one stands for the end.
+        guard copies else { return [(now + time, end), (.never, .timer)] }
+        let copied = now + time * 0.2
+        return [
+            (copied, .copiedIn(batch.batch)), (copied + time, .kernelsDone(batch.batch)), (copied + time * 1.2, end),
+        ]
     }
 
     /// A request arrives now; its deadline is given relative to now.
@@ -97,23 +118,22 @@ struct Harness {
     /// Lets virtual time pass until an instant.
     mutating func advance(to end: Instant) {
         while true {
-            let finish = running.indices.min { running[$0].finish < running[$1].finish }
-            let nextFinish = finish.map { running[$0].finish } ?? .never
+            let index = running.indices.min { running[$0].events[0].at < running[$1].events[0].at }
+            let nextEvent = index.map { running[$0].events[0].at } ?? .never
             let nextTimer = timer ?? .never
-            guard min(nextFinish, nextTimer) <= end else { break }
-            if nextTimer < nextFinish {
+            guard min(nextEvent, nextTimer) <= end else { break }
+            if nextTimer < nextEvent {
                 now = max(now, nextTimer)
                 timer = nil
                 step(.timer)
-            } else if let finish {
-                let done = running.remove(at: finish)
-                now = max(now, done.finish)
-                if done.fails {
-                    step(.failed(done.batch.batch))
-                } else {
-                    let times = MeasuredTimes(copyIn: .zero, kernels: done.finish - done.stagedAt, copyOut: .zero)
-                    step(.finished(done.batch.batch, times))
+            } else if let index {
+                let (at, event) = running[index].events.removeFirst()
+                now = max(now, at)
+                switch event {
+                case .finished, .failed: running.remove(at: index)
+                default: break
                 }
+                step(event)
             }
         }
         now = max(now, end)

@@ -18,7 +18,8 @@ internal import Testing
             policy: PolicyName.allCases.randomElement(using: &generator) ?? .fifo,
             lanes: (0..<Int.random(in: 1...3, using: &generator)).map { _ in Int.random(in: 1...3, using: &generator) },
             models: models,
-            limits: SchedulerLimits(maximumWaiting: Int.random(in: 5...200, using: &generator)))
+            limits: SchedulerLimits(maximumWaiting: Int.random(in: 5...200, using: &generator)),
+            copies: Bool.random(using: &generator))
         let noise = RandomTimes(seed: seed)
         harness.trueTime = noise.time
         harness.fails = noise.fails

@@ -11,7 +11,7 @@ package struct EDFPriorityPolicy: Policy {
 
     /// - Complexity: O(queues in which something waits + requests in the batch).
     package mutating func decide(_ state: SchedulerState, at now: Instant) -> Decision {
-        guard let device = state.devices.freestDevice, let lane = state.devices.freeLane(of: device),
+        guard let device = state.devices.freestDevice, let lane = state.devices[device].freeLane,
             let queue = mostUrgentQueue(state), let first = state.queues[queue].first
         else { return .wait }
         let work = state.queues[queue].work

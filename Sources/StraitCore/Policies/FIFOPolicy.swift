@@ -8,7 +8,7 @@ package struct FIFOPolicy: Policy {
 
     /// - Complexity: O(queues in which something waits).
     package mutating func decide(_ state: SchedulerState, at now: Instant) -> Decision {
-        guard let device = state.devices.freestDevice, let lane = state.devices.freeLane(of: device) else {
+        guard let device = state.devices.freestDevice, let lane = state.devices[device].freeLane else {
             return .wait
         }
         var oldest: (queue: Int, sequence: UInt64)?

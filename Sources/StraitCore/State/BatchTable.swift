@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A batch that is on a lane.
+/// How far a batch has come. On a device that does not copy it runs from the start.
+package enum BatchPhase: Sendable, Hashable {
+    /// It holds its lane, and the copy stage.
+    case copyingIn
+    /// Its kernels run on its lane.
+    case running
+    /// Its results are being copied back; its lane is free.
+    case copyingOut
+}
+
+/// A batch that was staged and has not ended.
 package struct BatchRecord: Sendable {
     /// Its number.
     package var id: BatchID
@@ -20,7 +30,9 @@ package struct BatchRecord: Sendable {
     package var predictedFinish: Instant
     /// Whether it was sent to find out how long its model takes by now.
     package var isProbe = false
-    /// Whether it is on a lane now.
+    /// How far it has come.
+    package var phase = BatchPhase.copyingIn
+    /// Whether it has not ended yet.
     package var isLive = false
 }
 
@@ -29,7 +41,7 @@ package struct BatchTable: Sendable {
     private var records: [BatchRecord] = []
     private var free: [Int] = []
 
-    /// Batches on lanes now.
+    /// Batches that were staged and have not ended.
     package var liveCount: Int { records.count - free.count }
 
     /// The batch of a number; nil once it has ended.
@@ -44,7 +56,9 @@ package struct BatchTable: Sendable {
     }
 
     /// Opens a batch without members.
-    mutating func open(device: DeviceID, lane: LaneID, work: WorkShape, at now: Instant) -> BatchID {
+    mutating func open(
+        device: DeviceID, lane: LaneID, work: WorkShape, phase: BatchPhase, at now: Instant
+    ) -> BatchID {
         if let slot = free.popLast() {
             records[slot].id.generation &+= 1
             records[slot].device = device
@@ -54,13 +68,15 @@ package struct BatchTable: Sendable {
             records[slot].members.removeAll(keepingCapacity: true)
             records[slot].stagedAt = now
             records[slot].isProbe = false
+            records[slot].phase = phase
             records[slot].isLive = true
             return records[slot].id
         }
         let id = BatchID(slot: UInt32(records.count), generation: 0)
         records.append(
             BatchRecord(
-                id: id, device: device, lane: lane, work: work, stagedAt: now, predictedFinish: now, isLive: true))
+                id: id, device: device, lane: lane, work: work, stagedAt: now, predictedFinish: now, phase: phase,
+                isLive: true))
         return id
     }
 
@@ -73,6 +89,6 @@ package struct BatchTable: Sendable {
         free.append(Int(id.slot))
     }
 
-    /// All batches on lanes. For checks.
+    /// All batches that have not ended. For checks.
     package var live: [BatchRecord] { records.filter(\.isLive) }
 }

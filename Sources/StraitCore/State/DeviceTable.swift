@@ -1,59 +1,101 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The devices and what is on their lanes.
-package struct DeviceTable: Sendable {
-    private var lanes: [[BatchID?]] = []
-    private var freeLanes: [Int] = []
+/// A device with what is on it.
+package struct DeviceRecord: Sendable {
+    /// What was added.
+    package let description: DeviceDescription
+    /// The lanes, each with the batch that holds it from its staging to the end of its kernels.
+    package fileprivate(set) var lanes: [BatchID?]
+    /// Lanes that no batch holds.
+    package fileprivate(set) var freeLanes: Int
+    /// The batch whose inputs are being copied in.
+    package fileprivate(set) var copyStage: BatchID?
+    /// All batches on the device, those that are copying back included, in the order of their staging.
+    package fileprivate(set) var resident: [BatchID] = []
 
-    /// Devices in all.
-    package var count: Int { lanes.count }
+    /// Whether a batch can be staged: a lane is free, and so is the copy stage.
+    package var isEligible: Bool { freeLanes > 0 && copyStage == nil }
+
+    /// The first free lane. The lowest number is taken first: its caches are the warmest.
+    package var freeLane: LaneID? { freeLanes > 0 ? lanes.firstIndex(of: nil).map(LaneID.init) : nil }
+}
+
+/// The devices and what is on them.
+package struct DeviceTable: Sendable {
+    /// The devices, by ``DeviceID``.
+    package private(set) var all: [DeviceRecord] = []
     /// Lanes of all devices.
     package private(set) var laneCount = 0
-    /// Lanes without a batch, on all devices.
-    package private(set) var freeLaneCount = 0
+    /// Devices on which a batch can be staged now.
+    package private(set) var eligibleCount = 0
+
+    package subscript(device: DeviceID) -> DeviceRecord {
+        _read { yield all[device.index] }
+    }
 
     /// Adds a device with idle lanes.
     mutating func add(_ description: DeviceDescription) {
         precondition(description.lanes > 0, "a device needs at least one lane")
-        lanes.append(Array(repeating: nil, count: description.lanes))
-        freeLanes.append(description.lanes)
+        all.append(
+            DeviceRecord(
+                description: description, lanes: Array(repeating: nil, count: description.lanes),
+                freeLanes: description.lanes))
         laneCount += description.lanes
-        freeLaneCount += description.lanes
+        eligibleCount += 1
     }
 
-    /// The batch on a lane.
-    package func batch(on device: DeviceID, lane: LaneID) -> BatchID? { lanes[device.index][lane.index] }
-
-    /// The lanes of a device, each with its batch or nil.
-    package func lanes(of device: DeviceID) -> [BatchID?] { lanes[device.index] }
-
-    /// The first idle lane of a device. The lowest number is taken first: its caches are the warmest.
-    package func freeLane(of device: DeviceID) -> LaneID? {
-        guard freeLanes[device.index] > 0 else { return nil }
-        return lanes[device.index].firstIndex(of: nil).map(LaneID.init)
-    }
-
-    /// The device with the most idle lanes, the first of them on a tie; nil when all lanes are taken.
+    /// The eligible device with the most idle lanes, the first of them on a tie; nil when none is eligible.
+    ///
+    /// - Complexity: O(devices).
     package var freestDevice: DeviceID? {
         var best: Int?
-        for device in lanes.indices where freeLanes[device] > 0 && freeLanes[device] > best.map({ freeLanes[$0] }) ?? 0
-        {
-            best = device
+        for device in all.indices where all[device].isEligible {
+            if all[device].freeLanes > best.map({ all[$0].freeLanes }) ?? 0 { best = device }
         }
         return best.map(DeviceID.init)
     }
 
+    /// Puts a batch on a lane, and in the copy stage if the device has one.
     mutating func occupy(_ device: DeviceID, lane: LaneID, with batch: BatchID) {
-        precondition(lanes[device.index][lane.index] == nil, "a lane holds one batch")
-        lanes[device.index][lane.index] = batch
-        freeLanes[device.index] -= 1
-        freeLaneCount -= 1
+        change(device) { record in
+            precondition(record.lanes[lane.index] == nil, "a lane holds one batch")
+            precondition(record.copyStage == nil, "the copy stage holds one batch")
+            record.lanes[lane.index] = batch
+            record.freeLanes -= 1
+            record.resident.append(batch)
+            if record.description.copying != nil { record.copyStage = batch }
+        }
     }
 
-    mutating func release(_ device: DeviceID, lane: LaneID) {
-        precondition(lanes[device.index][lane.index] != nil, "only a taken lane can be released")
-        lanes[device.index][lane.index] = nil
-        freeLanes[device.index] += 1
-        freeLaneCount += 1
+    /// The inputs are there: the copy stage is free.
+    mutating func leaveCopyStage(_ device: DeviceID, _ batch: BatchID) {
+        change(device) { record in
+            precondition(record.copyStage == batch, "only the batch in the copy stage leaves it")
+            record.copyStage = nil
+        }
+    }
+
+    /// The kernels are done: the lane is free.
+    mutating func leaveLane(_ device: DeviceID, lane: LaneID) {
+        change(device) { record in
+            precondition(record.lanes[lane.index] != nil, "only a taken lane can be released")
+            record.lanes[lane.index] = nil
+            record.freeLanes += 1
+        }
+    }
+
+    /// The batch has ended.
+    mutating func leave(_ device: DeviceID, _ batch: BatchID) {
+        change(device) { record in
+            if record.copyStage == batch { record.copyStage = nil }
+            if let index = record.resident.firstIndex(of: batch) { record.resident.remove(at: index) }
+        }
+    }
+
+    private mutating func change(_ device: DeviceID, _ body: (inout DeviceRecord) -> Void) {
+        let before = all[device.index].isEligible
+        body(&all[device.index])
+        let after = all[device.index].isEligible
+        if before != after { eligibleCount += after ? 1 : -1 }
     }
 }

@@ -62,12 +62,11 @@ package struct SchedulerState: Sendable {
     ///
     /// - Complexity: O(1) with a lane free, else O(lanes).
     package func earliestFreeLane(at now: Instant) -> Instant {
-        guard devices.freeLaneCount == 0 else { return now }
+        guard devices.eligibleCount == 0 else { return now }
         var earliest = Instant.never
-        for device in 0..<devices.count {
-            for case let batch? in devices.lanes(of: DeviceID(index: device)) {
-                earliest = min(earliest, expectedFinish(of: batch, at: now))
-            }
+        for device in devices.all {
+            if device.freeLanes > 0 { return now }  // only the copy stage is taken, which is short
+            for case let batch? in device.lanes { earliest = min(earliest, expectedFinish(of: batch, at: now)) }
         }
         return earliest
     }
