@@ -35,8 +35,8 @@ test-pure: setup ## the Swift tests of all that needs no network stack (debug; q
 	STRAIT_PURE=1 $(SWIFT) test --scratch-path .build-pure
 
 # Release, so that the server graph is compiled once; testable imports would compile it a second time.
-test-server: setup build ## all Swift tests in release, then scripts and other people's clients against the server
-	$(SWIFT) test -c release --disable-testable-imports
+test-server: setup build ## the server's Swift tests (release), then scripts and other people's clients against it
+	STRAIT_SERVER_TESTS=1 $(SWIFT) test -c release --disable-testable-imports
 	$(VENV_PYTHON) -m pytest scripts/tests Tests/Conformance
 
 bench: setup build ## what serving costs, beside ONNX Runtime in a loop (two minutes, on a quiet machine)

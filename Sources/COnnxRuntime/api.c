@@ -259,9 +259,9 @@ ort_status *ort_value_data(const ort_api *api, ort_value *value, void **data) {
     return FUNCTION(SLOT_TENSOR_DATA, ort_status *, (ort_value *, void **))(value, data);
 }
 
-ort_status *ort_fill_strings(const ort_api *api, ort_value *value, const char *const *strings, size_t count) {
-    return FUNCTION(SLOT_FILL_STRINGS, ort_status *, (ort_value *, const char *const *, size_t))(
-        value, strings, count);
+ort_status *ort_string_buffer(const ort_api *api, ort_value *value, size_t index, size_t length, char **buffer) {
+    return FUNCTION(SLOT_STRING_BUFFER, ort_status *, (ort_value *, size_t, size_t, char **))(
+        value, index, length, buffer);
 }
 
 ort_status *ort_strings_byte_count(const ort_api *api, const ort_value *value, size_t *count) {

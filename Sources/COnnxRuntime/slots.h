@@ -31,7 +31,6 @@ enum ort_slot {
     SLOT_CREATE_TENSOR_OVER = 49,
     SLOT_IS_TENSOR = 50,
     SLOT_TENSOR_DATA = 51,
-    SLOT_FILL_STRINGS = 52,
     SLOT_STRINGS_BYTE_COUNT = 53,
     SLOT_STRINGS_CONTENT = 54,
     SLOT_TYPE_AS_TENSOR = 55,
@@ -58,6 +57,7 @@ enum ort_slot {
     SLOT_RELEASE_METADATA = 118,
     SLOT_METADATA_KEYS = 123,
     SLOT_ADD_SESSION_CONFIG = 130,
+    SLOT_STRING_BUFFER = 252,
     ORT_SLOT_LIMIT  // one past the last slot used
 };
 

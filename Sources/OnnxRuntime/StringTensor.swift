@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import COnnxRuntime
-internal import Glibc
 
 extension Value {
     /// A tensor of byte strings; ONNX Runtime copies them.
     ///
     /// - Parameters:
-    ///   - elements: the strings, row-major. None may hold a zero byte: ONNX Runtime would end the string there.
+    ///   - elements: the strings, row-major; any bytes.
     ///   - shape: the dimensions; their product is the number of strings.
-    /// - Throws: `invalidValue` for a zero byte or a wrong number of strings; what ONNX Runtime reports.
+    /// - Throws: `invalidValue` for a wrong number of strings; what ONNX Runtime reports.
     /// - Complexity: O(bytes).
     package convenience init(
         strings elements: some Collection<some Collection<UInt8>>, shape: [Int], in environment: Environment
@@ -18,21 +17,17 @@ extension Value {
             throw OnnxRuntimeError(
                 .invalidValue, "a tensor of strings of shape \(shape) cannot hold \(elements.count) strings")
         }
-        let terminated = TerminatedStrings(elements)
-        defer { terminated.deallocate() }
-        if let index = terminated.firstWithZero {
-            throw OnnxRuntimeError(
-                .invalidValue,
-                "string \(index) holds a zero byte, which ONNX Runtime cannot take. Encode the bytes, or send them as "
-                    + "UINT8.")
-        }
         let (api, allocator, library) = (environment.api, environment.allocator, environment.library)
         let handle = try library.made {
             ort_create_tensor(api, allocator, shape, shape.count, OrtElementType.string.rawValue, &$0)
         }
-        if let status = ort_fill_strings(api, handle, terminated.pointers.baseAddress, elements.count) {
-            ort_release_value(api, handle)
-            throw library.error(status, model: nil)
+        for (index, element) in elements.enumerated() {
+            var buffer: UnsafeMutablePointer<CChar>?
+            if let status = ort_string_buffer(api, handle, index, element.count, &buffer) {
+                ort_release_value(api, handle)
+                throw library.error(status, model: nil)
+            }
+            UnsafeMutableRawBufferPointer(start: buffer, count: element.count).copyBytes(from: element)
         }
         self.init(stringTensor: handle, shape: shape, in: environment)
     }
@@ -78,36 +73,5 @@ package struct StringElements: RandomAccessCollection, Sendable, Hashable {
     package subscript(position: Int) -> ArraySlice<UInt8> {
         let next = position + 1 < starts.count ? starts[position + 1] : bytes.count
         return bytes[starts[position]..<next]
-    }
-}
-
-/// Copies of strings, each with a zero byte behind it, in one piece of memory.
-private struct TerminatedStrings {
-    let pointers: UnsafeMutableBufferPointer<UnsafePointer<CChar>?>
-    /// The first string with a zero byte inside.
-    let firstWithZero: Int?
-    private let memory: UnsafeMutableRawBufferPointer
-
-    init(_ elements: some Collection<some Collection<UInt8>>) {
-        // One byte and one place more than needed, so that there is an address for none.
-        memory = .allocate(byteCount: elements.reduce(1) { $0 + $1.count + 1 }, alignment: 1)
-        pointers = .allocate(capacity: elements.count + 1)
-        pointers.initialize(repeating: nil)
-        var (offset, zero) = (0, Int?.none)
-        for (index, element) in elements.enumerated() {
-            let copy = UnsafeMutableRawBufferPointer(rebasing: memory[offset..<(offset + element.count)])
-            copy.copyBytes(from: element)
-            memory[offset + element.count] = 0
-            let start = memory.baseAddress.map { UnsafeRawPointer($0 + offset) }
-            if zero == nil, let start, memchr(start, 0, element.count) != nil { zero = index }
-            pointers[index] = start?.assumingMemoryBound(to: CChar.self)
-            offset += element.count + 1
-        }
-        firstWithZero = zero
-    }
-
-    func deallocate() {
-        pointers.deallocate()
-        memory.deallocate()
     }
 }

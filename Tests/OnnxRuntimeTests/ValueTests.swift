@@ -88,7 +88,7 @@ struct StringTensorTests {
     @Test("strings of any bytes and lengths come back, empty ones too")
     func anyBytes() throws {
         var random = SeededGenerator(seed: 42)
-        let long = (0..<100_000).map { _ in UInt8.random(in: 1...255, using: &random) }
+        let long = (0..<100_000).map { _ in UInt8.random(in: 0...255, using: &random) }
         let strings: [[UInt8]] = [[], Array("Deadline 42 ms".utf8), [0xFF, 0xFE, 0x80], long, Array("é".utf8), []]
         let back = try roundTrip(strings, [2, 3])
         #expect(back.shape == [2, 3])
@@ -114,15 +114,11 @@ struct StringTensorTests {
         #expect(value.bytes.isEmpty)
     }
 
-    @Test("a zero byte is refused with the string's number", arguments: [0, 1, 3])
+    @Test("zero bytes come back, wherever they stand", arguments: [0, 1, 3])
     func zeroByte(place: Int) throws {
         var second = Array("abc".utf8)
         second.insert(0, at: place)
-        let error = try failure {
-            _ = try Value(strings: [Array("fine".utf8), second], shape: [2], in: Runtime.environment())
-        }
-        #expect(error.code == .invalidValue)
-        #expect(error.message.contains("string 1 holds a zero byte"))
+        #expect(try roundTrip([Array("fine".utf8), second], [2]).strings == [Array("fine".utf8), second])
     }
 
     @Test("a shape that does not fit the number of strings is refused", arguments: [[3], [1], [-2], [Int.max, 4], []])

@@ -135,8 +135,8 @@ void ort_release_value(const ort_api *api, ort_value *value);
 ort_status *ort_value_is_tensor(const ort_api *api, const ort_value *value, int *is_tensor);
 ort_status *ort_value_tensor_info(const ort_api *api, const ort_value *value, ort_tensor_info **info);
 ort_status *ort_value_data(const ort_api *api, ort_value *value, void **data);
-// Each string is NUL-terminated; `count` must be the number of elements.
-ort_status *ort_fill_strings(const ort_api *api, ort_value *value, const char *const *strings, size_t count);
+// Makes an element of a tensor of strings `length` bytes long; `buffer` is where they go, zero bytes included.
+ort_status *ort_string_buffer(const ort_api *api, ort_value *value, size_t index, size_t length, char **buffer);
 // The bytes of all strings together, without terminators.
 ort_status *ort_strings_byte_count(const ort_api *api, const ort_value *value, size_t *count);
 // All strings one after the other without terminators, and where each begins.
