@@ -78,6 +78,7 @@ struct Malformed: Sendable, CustomTestStringConvertible {
         Malformed(#"{"id":"\ud800"}"#, "lone surrogate"),
         Malformed(#"{"id":"\udc00\ud800"}"#, "lone surrogate"),
         Malformed(#"{"id":"\ud800\u0041"}"#, "lone surrogate"),
+        Malformed(#"{"id":"\ud800\ue000"}"#, "lone surrogate"),
         Malformed(#"{"id":"\"#, "unknown escape"),
         Malformed(bytes: Array(#"{"id":""#.utf8) + [0x0A] + Array(#""}"#.utf8), "control characters"),
         Malformed(bytes: Array(#"{"id":""#.utf8) + [0xFF] + Array(#""}"#.utf8), "not valid UTF-8"),
