@@ -25,6 +25,12 @@ public struct WorkShape: Sendable, Hashable {
         self.bucket = UInt8(Int.bitWidth - (elements - 1).leadingZeroBitCount)
     }
 
+    /// The work of a model on rows of a size that is given as its bucket.
+    public init(model: ModelID, bucket: UInt8) {
+        self.model = model
+        self.bucket = min(bucket, 63)
+    }
+
     /// The elements in one row, to the power of two above.
     public var elementsPerRow: Double { Double(sign: .plus, exponent: Int(bucket), significand: 1) }
 }

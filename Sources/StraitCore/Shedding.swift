@@ -55,20 +55,29 @@ extension SchedulerState {
         devices.laneCount > 1 ? time * (1 / Double(devices.laneCount)) : time
     }
 
-    /// The last instant at which a waiting request can be started and still be answered in time.
-    func hopelessInstant(of entry: QueueEntry, work: WorkShape) -> Instant {
+    /// The first instant at which a waiting request is given up: when it can no longer be started in time, or, for a
+    /// policy without estimates, when its deadline has passed.
+    func givenUpAt(_ entry: QueueEntry, work: WorkShape, _ shedding: Shedding) -> Instant {
         // One nanosecond later, so that at this instant it is hopeless indeed and the timer need not fire twice.
-        entry.key - estimator.leastTime(work, rows: Int(entry.rows)) + Duration(nanoseconds: 1)
+        let instant = Duration(nanoseconds: 1)
+        switch shedding {
+        case .none: return .never
+        case .expired: return (requests[entry.request]?.request.deadline ?? .never) + instant
+        case .hopeless: return entry.key - estimator.leastTime(work, rows: Int(entry.rows)) + instant
+        }
     }
 }
 
-/// The earliest instant at which some waiting request becomes hopeless, and the timer that waits for it.
+/// The earliest instant at which something is to be done without an event: a waiting request becomes hopeless, or the
+/// policy asked to be asked again. And the timer that waits for it.
 ///
-/// The instant may be too early, when the request it was noted for has left; then the timer fires for nothing and the
+/// The first may be too early, when the request it was noted for has left; then the timer fires for nothing and the
 /// next one is found by looking at all queues. It is never too late, but for estimates that grow while requests wait.
-struct SheddingClock: Sendable {
+struct CoreTimer: Sendable {
     /// The earliest instant noted since all queues were last looked at.
     var earliest = Instant.never
+    /// The instant that the policy asked for.
+    var policyWake = Instant.never
     /// The instant that the driver was asked to send the timer at.
     var armed = Instant.never
 
@@ -76,8 +85,9 @@ struct SheddingClock: Sendable {
 
     /// The instant to ask the driver for, if it must be woken earlier than it was asked to.
     mutating func rearm() -> Instant? {
-        guard earliest < armed else { return nil }
-        armed = earliest
-        return earliest
+        let instant = min(earliest, policyWake)
+        guard instant < armed else { return nil }
+        armed = instant
+        return instant
     }
 }

@@ -43,9 +43,10 @@ struct Harness {
 
     init(
         policy: PolicyName = .edfPriority, lanes: [Int] = [1], models: [ModelDescription] = [.init(maximumBatch: 8)],
-        limits: SchedulerLimits = SchedulerLimits(), copies: Bool = false
+        limits: SchedulerLimits = SchedulerLimits(), copies: Bool = false,
+        options: SchedulerOptions = SchedulerOptions()
     ) {
-        scheduler = Scheduler(policy: policy, limits: limits)
+        scheduler = Scheduler(policy: policy, limits: limits, options: options)
         self.copies = copies
         let copying = copies ? CopyDescription(overhead: .microseconds(10), bytesPerSecond: 1e10) : nil
         for count in lanes { step(.deviceAdded(DeviceDescription(lanes: count, copying: copying))) }

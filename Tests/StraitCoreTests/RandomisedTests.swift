@@ -19,7 +19,7 @@ internal import Testing
             lanes: (0..<Int.random(in: 1...3, using: &generator)).map { _ in Int.random(in: 1...3, using: &generator) },
             models: models,
             limits: SchedulerLimits(maximumWaiting: Int.random(in: 5...200, using: &generator)),
-            copies: Bool.random(using: &generator))
+            copies: Bool.random(using: &generator), options: randomOptions(using: &generator))
         let noise = RandomTimes(seed: seed)
         harness.trueTime = noise.time
         harness.fails = noise.fails
@@ -75,6 +75,21 @@ internal import Testing
         }
         #expect(harness.outcomes.values.allSatisfy { $0 == .met })
     }
+}
+
+/// Options with every switch thrown at random: whatever is taken away, the invariants hold.
+func randomOptions(using generator: inout SeededGenerator) -> SchedulerOptions {
+    var options = SchedulerOptions()
+    options.estimator = EstimatorName.allCases.randomElement(using: &generator) ?? .kalman
+    options.explanations = Bool.random(using: &generator) ? 16 : 0
+    let switches: [WritableKeyPath<StraitOptions, Bool>] = [
+        \.modelsTransfers, \.usesBias, \.usesCalibration, \.usesGate, \.usesHarm, \.usesReservation, \.usesDeferral,
+        \.searchesBatchSizes, \.mixesClasses, \.usesEquity, \.prunes,
+    ]
+    for path in switches { options.strait[keyPath: path] = Int.random(in: 0..<4, using: &generator) > 0 }
+    if Int.random(in: 0..<4, using: &generator) == 0 { options.strait.fixedMargin = 1.3 }
+    if Int.random(in: 0..<4, using: &generator) == 0 { options.strait.lowFloor = 0 }
+    return options
 }
 
 /// Times and failures drawn from a seed and the batch's place in the order, mostly 5 to 30 ms, sometimes ten times that.

@@ -40,6 +40,20 @@ package struct SoloEstimator: Sendable {
 
     package init() {}
 
+    /// Starts from a measured time: it counts as measured, and the first completion on a device is learned from.
+    mutating func seed(_ work: WorkShape, rows count: Int, time: Duration) {
+        guard count > 0, time > .zero, let index = row(for: work) else { return }
+        latestRowByModel[work.model.index] = index
+        rows[index].warmDevices = .max
+        let exponent = Self.nearestExponent(count)
+        while rows[index].cells.count <= exponent { rows[index].cells.append(Cell()) }
+        let scaled = Double(time.nanoseconds) * Double(1 << exponent) / Double(count)
+        rows[index].cells[exponent] = Cell(mean: scaled, samples: Self.seedSamples)
+    }
+
+    /// A profile's time counts as so many completions: enough to be believed, few enough to be corrected.
+    private static let seedSamples = 20
+
     /// The expected time of a batch of `count` rows alone on a device, in nanoseconds' resolution; always positive.
     ///
     /// - Complexity: O(1) in the number of models; O(log of the largest batch).

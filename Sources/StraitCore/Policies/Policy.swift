@@ -1,18 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What decides which waiting requests run next. A value, asked whenever a lane is free and something waits.
+/// What decides which waiting requests run next. A value, asked whenever a device can take a batch and something waits.
 ///
 /// All policies work on the same queues, estimates and actions, so that comparing them compares decisions only.
 package protocol Policy: Sendable {
-    /// The name users choose it by.
-    static var name: String { get }
     /// What queues are ordered by.
-    static var order: QueueOrder { get }
-    /// Whether requests that cannot be answered in time are shed.
-    static var shedsHopeless: Bool { get }
+    var order: QueueOrder { get }
+    /// Which waiting requests are given up.
+    var shedding: Shedding { get }
+    /// What the table of solo times learns from.
+    var soloLearning: SoloLearning { get }
 
-    /// The next thing to do. At least one lane is free and at least one request waits.
+    /// The next thing to do. At least one device is eligible and at least one request waits.
     mutating func decide(_ state: SchedulerState, at now: Instant) -> Decision
+
+    /// Takes note of a batch that is done. Most policies need not.
+    mutating func noteFinished(_ batch: BatchRecord, _ times: MeasuredTimes, _ state: SchedulerState)
+}
+
+extension Policy {
+    package mutating func noteFinished(_ batch: BatchRecord, _ times: MeasuredTimes, _ state: SchedulerState) {}
 }
 
 /// What a policy wants queues to be ordered by; ties are broken by arrival.
@@ -23,27 +30,78 @@ package enum QueueOrder: Sendable, Hashable {
     case deadline
 }
 
+/// Which requests are given up.
+package enum Shedding: Sendable, Hashable {
+    /// None.
+    case none
+    /// Those whose deadline has passed while they waited: what a server does that has no estimates.
+    case expired
+    /// Those that can no longer be answered in time, also on arrival.
+    case hopeless
+}
+
+/// What the table of solo times learns from.
+package enum SoloLearning: Sendable, Hashable {
+    /// The times as they were, whatever ran beside.
+    case raw
+    /// The times divided by the slow-down that the interference model sees in them.
+    case corrected
+    /// Nothing, for models with a profile; raw times for others.
+    case profiled
+}
+
 /// What a policy decided.
 package enum Decision: Sendable, Hashable {
-    /// Put the first `count` requests of a queue on a lane as one batch.
-    case dispatch(queue: Int, count: Int, device: DeviceID, lane: LaneID)
+    /// Put requests on a lane as one batch.
+    case dispatch(Dispatch)
     /// Give up the first request of a queue: it cannot be answered in time.
     case shedFirst(queue: Int)
-    /// Nothing more for now.
-    case wait
+    /// Nothing more for now; ask again at an instant, or `never` if only an event can change that.
+    case wait(until: Instant)
+}
+
+/// A batch to stage.
+package struct Dispatch: Sendable, Hashable {
+    /// The queue that leads.
+    package var queue: Int
+    /// How many of its first requests go.
+    package var count: Int
+    /// How many requests at its head are given up first, being passed over for those behind.
+    package var skipped = 0
+    /// A queue of the same model and shape that fills up the batch, and how many of its first requests go.
+    package var filler: Int?
+    package var fillerCount = 0
+    /// Where it runs.
+    package var device: DeviceID
+    package var lane: LaneID
 }
 
 /// The policies, by name.
 public enum PolicyName: String, Sendable, Hashable, CaseIterable {
+    /// Weighs what dispatching now gains and costs against dispatching later, on calibrated predictions.
+    case strait = "strait"
+    /// The earliest deadline first inside strict priority of the classes, on solo times.
+    case edfPriority = "edf-priority"
+    /// The same with each model's time inflated by how its runs compared to it lately, × 1.1.
+    case edfPriorityEWMA = "edf-priority-ewma"
+    /// The same with Strait's demand gate.
+    case edfPriorityEWMAGate = "edf-priority-ewma-gate"
+    /// The earliest deadline first inside strict priority, on solo times and an offline pairwise regression.
+    case gpuletPriority = "gpulet-priority"
+    /// Strict priority inside each model's queue, preferred batches, a maximum delay, timeouts; no estimates.
+    case triton = "triton"
     /// Arrival order, no batches, no deadlines.
     case fifo = "fifo"
-    /// The earliest deadline first inside strict priority of the classes.
-    case edfPriority = "edf-priority"
 
-    var policy: any Policy {
+    func policy(_ options: SchedulerOptions) -> any Policy {
         switch self {
+        case .strait: StraitPolicy(options)
+        case .edfPriority: EDFPriorityPolicy(latency: .solo)
+        case .edfPriorityEWMA: EDFPriorityPolicy(latency: .inflated)
+        case .edfPriorityEWMAGate: EDFPriorityPolicy(latency: .inflated, gate: DemandGate(options.strait))
+        case .gpuletPriority: EDFPriorityPolicy(latency: .pairwise(options.pairwise))
+        case .triton: TritonPolicy(options.triton)
         case .fifo: FIFOPolicy()
-        case .edfPriority: EDFPriorityPolicy()
         }
     }
 }

@@ -28,6 +28,12 @@ package struct BatchRecord: Sendable {
     package var stagedAt: Instant
     /// When it was expected to be done.
     package var predictedFinish: Instant
+    /// The class that it counts as: high if any of its requests is.
+    package var requestClass = RequestClass.low
+    /// How its kernels run: what is known of their speed so far.
+    package var run = KernelRun()
+    /// When its kernels were done.
+    package var kernelsDoneAt = Instant.zero
     /// Whether it was sent to find out how long its model takes by now.
     package var isProbe = false
     /// How far it has come.
@@ -68,6 +74,8 @@ package struct BatchTable: Sendable {
             records[slot].members.removeAll(keepingCapacity: true)
             records[slot].stagedAt = now
             records[slot].isProbe = false
+            records[slot].requestClass = .low
+            records[slot].run = KernelRun()
             records[slot].phase = phase
             records[slot].isLive = true
             return records[slot].id

@@ -13,6 +13,9 @@ package struct DeviceRecord: Sendable {
     /// All batches on the device, those that are copying back included, in the order of their staging.
     package fileprivate(set) var resident: [BatchID] = []
 
+    /// Until when the speeds of the running batches have been accounted for.
+    package var accountedUntil = Instant.zero
+
     /// Whether a batch can be staged: a lane is free, and so is the copy stage.
     package var isEligible: Bool { freeLanes > 0 && copyStage == nil }
 
@@ -91,6 +94,9 @@ package struct DeviceTable: Sendable {
             if let index = record.resident.firstIndex(of: batch) { record.resident.remove(at: index) }
         }
     }
+
+    /// Changes what is known of a device, but not what is on it.
+    mutating func modify(_ device: DeviceID, _ body: (inout DeviceRecord) -> Void) { body(&all[device.index]) }
 
     private mutating func change(_ device: DeviceID, _ body: (inout DeviceRecord) -> Void) {
         let before = all[device.index].isEligible

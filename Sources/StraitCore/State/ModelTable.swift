@@ -6,6 +6,8 @@ package struct ModelRecord: Sendable {
     package var description: ModelDescription
     /// Its requests that wait.
     package var waiting = 0
+    /// The work that one row of its last request was; nil before the first.
+    package var latestWork: WorkShape?
     /// When it last completed something, or was added.
     package var lastCompletion: Instant
     /// Whether it has shed since then.

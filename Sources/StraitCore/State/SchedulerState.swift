@@ -33,8 +33,25 @@ package struct SchedulerState: Sendable {
     package internal(set) var requests = RequestTable()
     /// The batches on lanes.
     package internal(set) var batches = BatchTable()
-    /// How long work takes.
+    /// The parts that it is made of.
+    package let options: SchedulerOptions
+    /// How long batches take in all, as learned from completions.
     package internal(set) var estimator = SoloEstimator()
+    /// What was measured of the models beforehand.
+    package internal(set) var profiles = ProfileTable()
+    /// How batches slow each other.
+    package internal(set) var interference: any InterferenceModel
+    /// How much longer kernels take on each device than on their average.
+    package internal(set) var speeds = DeviceSpeeds()
+    /// How long copies take, for each device that copies.
+    package internal(set) var transfers: [(copyIn: TransferModel, copyOut: TransferModel)?] = []
+    /// How far reality strays from predictions, by class.
+    package internal(set) var calibrations = [Calibration](
+        repeating: Calibration(), count: RequestClass.allCases.count)
+    /// Whether the bounds hold.
+    package internal(set) var watchdog = Watchdog()
+    /// What has been seen of the traffic.
+    package internal(set) var traffic = TrafficStatistics()
     /// Totals by class.
     package internal(set) var counters = [ClassCounters](
         repeating: ClassCounters(), count: RequestClass.allCases.count)
@@ -45,7 +62,11 @@ package struct SchedulerState: Sendable {
     /// Requests that have arrived in all; gives each its place among equals.
     package internal(set) var arrivals: UInt64 = 0
 
-    init(limits: SchedulerLimits) { self.limits = limits }
+    init(limits: SchedulerLimits, options: SchedulerOptions) {
+        self.limits = limits
+        self.options = options
+        self.interference = options.estimator.model()
+    }
 
     /// When a batch on a lane is expected to be done, given that it is not done yet: an overdue one is taken to need
     /// a twentieth of its expected time more.

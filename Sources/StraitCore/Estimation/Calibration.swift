@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// How far reality strays from the predictions: streaming quantiles of z = (actual − dispatch) / (predicted − dispatch),
+/// per class (design §5).
+///
+/// q += η (1[z > q] − (1 − level)) keeps the long-run share of z ≤ q at its level whatever the errors are distributed
+/// like, as long as q is not clamped (adaptive conformal inference, Gibbs & Candès 2021).
+package struct Calibration: Sendable, Hashable {
+    /// The quantiles, as factors on a predicted duration.
+    package private(set) var median = 1.0
+    package private(set) var q95 = 1.3
+    package private(set) var q99 = 1.6
+    /// Completions noted.
+    package private(set) var count = 0
+    /// Completions whose z was at most the quantile of that moment, since the start.
+    package private(set) var covered95 = 0
+    package private(set) var covered99 = 0
+
+    private static let gain = 0.02
+    /// The median is where probabilities are anchored; it moves at half the pace.
+    private static let medianGain = 0.01
+    /// Beyond these a prediction is not wrong by some noise but by kind, and the watchdog acts.
+    private static let range = 0.8...3.5
+
+    package init() {}
+
+    /// Takes note of a completion's z.
+    package mutating func note(_ z: Double) {
+        guard z.isFinite, z > 0 else { return }
+        count += 1
+        if z <= q95 { covered95 += 1 }
+        if z <= q99 { covered99 += 1 }
+        median = Self.step(median, z, level: 0.5, gain: Self.medianGain)
+        q95 = max(median, Self.step(q95, z, level: 0.95, gain: Self.gain))
+        q99 = max(q95, Self.step(q99, z, level: 0.99, gain: Self.gain))
+    }
+
+    private static func step(_ quantile: Double, _ z: Double, level: Double, gain: Double) -> Double {
+        let moved = quantile + gain * ((z > quantile ? 1 : 0) - (1 - level))
+        return min(max(moved, range.lowerBound), range.upperBound)
+    }
+
+    /// The probability that something predicted to take `predicted` nanoseconds from now is done within `allowed`.
+    package func probability(predicted: Double, allowed: Double, widened: Double = 1) -> Double {
+        ChanceCurve(self, predicted: predicted, widened: widened).chance(allowed: allowed)
+    }
+
+    /// A point estimate instead: 1 if it fits, else 0, but for a slope that keeps a best choice among hopeless ones.
+    static let point: Calibration = {
+        var calibration = Calibration()
+        calibration.q95 = 1
+        return calibration
+    }()
+
+    /// The spread of the logistic distribution through the median and the upper quantile, which may be widened.
+    func spread(widened: Double) -> Double {
+        max(Self.leastSpread, (q95 * widened - median) / Self.logisticQ95)
+    }
+
+    /// The logistic distribution's 95 % quantile in units of its scale.
+    private static let logisticQ95 = 2.94
+    /// No prediction is taken to be better than 2 %.
+    private static let leastSpread = 0.02
+}
+
+/// The chances of one prediction to be in time for any deadline: a batch of many requests has one prediction, so what
+/// depends on it alone is worked out once.
+package struct ChanceCurve: Sendable {
+    private let slope: Double
+    private let offset: Double
+
+    /// Beyond, a chance is 0 or 1 to six digits, and no exponential is worth its time.
+    private static let certain = 14.0
+
+    @inline(__always)
+    package init(_ calibration: Calibration, predicted: Double, widened: Double = 1) {
+        let inverse = 1 / calibration.spread(widened: widened)
+        slope = inverse / max(1, predicted)
+        offset = calibration.median * inverse
+    }
+
+    /// The probability of being done within `allowed` nanoseconds from now.
+    @inline(__always)
+    package func chance(allowed: Double) -> Double {
+        guard allowed > 0 else { return 0 }
+        let x = allowed * slope - offset
+        if x > Self.certain { return 1 }
+        return x < -Self.certain ? 0 : sigmoid(x)
+    }
+}
+
+/// Watches whether the bounds hold, and narrows what the scheduler dares when they do not (design §5).
+package struct Watchdog: Sendable, Hashable {
+    /// Whether a completion was within its 95 % bound, for the last of them, as bits.
+    private var recent = [Bool](repeating: true, count: Self.window)
+    private var next = 0
+    private var covered = Self.window
+    private var stay = Self.shortestStay
+    /// Until when one batch runs at a time; in the past when all is well.
+    private var until = Instant(nanoseconds: .min)
+    private var isAlert = false
+
+    private static let window = 200
+    /// Bursts alone take the coverage of 200 completions below 85 % now and then, and running one batch at a time in a
+    /// burst is a collapse of its own making; at 75 % something is really wrong.
+    private static let alarm = 0.75
+    private static let allClear = 0.93
+    private static let shortestStay = Duration.seconds(2)
+    private static let longestStay = Duration.seconds(60)
+
+    /// While alert, the upper quantiles are taken to be this much larger.
+    package static let widening = 1.5
+
+    /// Whether the scheduler should run one batch at a time.
+    package func isAlert(at now: Instant) -> Bool { isAlert }
+
+    package init() {}
+
+    /// The share of the last completions that were within their bound.
+    package var coverage: Double { Double(covered) / Double(Self.window) }
+
+    /// Takes note of a completion.
+    package mutating func note(withinBound: Bool, at now: Instant) {
+        covered += (withinBound ? 1 : 0) - (recent[next] ? 1 : 0)
+        recent[next] = withinBound
+        next = (next + 1) % Self.window
+        if isAlert {
+            guard now >= until, coverage >= Self.allClear else { return }
+            isAlert = false
+        } else if coverage < Self.alarm {
+            isAlert = true
+            // A relapse soon after an alert doubles the stay.
+            stay = now - until < stay ? min(stay * 2, Self.longestStay) : Self.shortestStay
+            until = now + stay
+        }
+    }
+}

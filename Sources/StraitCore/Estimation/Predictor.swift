@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Predicts when the batches on a device will be done, with and without one more: by replaying its copies and kernels
+/// event by event (design §5). Harm to the others and the candidate's own finish come out of the same call.
+///
+/// Its storage is used again from call to call; after the first few calls nothing is allocated.
+package struct Predictor: Sendable {
+    /// One batch in the replay. All times are nanoseconds from now.
+    private struct Item {
+        /// When its inputs are there; 0 or less where they are.
+        var copiedIn: Double
+        /// The work of its kernels that is left, at speed 1.
+        var left: Double
+        let demand: Demand
+        /// How long its results take to copy back.
+        let copyOut: Double
+        var finish: Double
+        var isDone: Bool
+        var speed = 1.0
+    }
+
+    /// A batch that might be staged now.
+    package struct Candidate: Sendable {
+        /// How long its inputs take to copy, nanoseconds.
+        package var copyIn: Double
+        /// The work of its kernels, with the model's bias, nanoseconds.
+        package var work: Double
+        /// What it needs of the shared resources.
+        package var demand: Demand
+        /// How long its results take to copy back, nanoseconds.
+        package var copyOut: Double
+    }
+
+    private var base: [Item] = []
+    private var items: [Item] = []
+    private var active: [Int] = []
+    private var running = RunningSet()
+    private var theta = SIMD8<Double>()
+    private var outClock = 0.0
+
+    /// For each batch on the device, in the order of its residents, its predicted finish without a candidate, in
+    /// nanoseconds from now.
+    package private(set) var alone: [Double] = []
+    /// The same beside the last candidate.
+    package private(set) var beside: [Double] = []
+
+    package init() {}
+
+    /// Loads what is on a device and predicts it as it is.
+    ///
+    /// - Complexity: O(batches³).
+    package mutating func load(_ state: SchedulerState, _ device: DeviceID, at now: Instant) {
+        base.removeAll(keepingCapacity: true)
+        theta = state.interference.theta
+        outClock = 0
+        let pending = Double((now - state.devices[device].accountedUntil).nanoseconds)
+        for batch in state.devices[device].resident {
+            guard let record = state.batches[batch] else { continue }
+            let work = state.biasedWork(record.run, of: record.work.model)
+            let out = state.copyOutTime(record.work.model, rows: record.rows, on: device)
+            switch record.phase {
+            case .copyingIn:
+                let whole = state.copyInTime(record.work.model, rows: record.rows, on: device)
+                let since = Double((now - record.stagedAt).nanoseconds)
+                base.append(
+                    Item(
+                        copiedIn: max(whole - since, Self.overrunShare * whole), left: work,
+                        demand: record.run.demand, copyOut: out, finish: 0, isDone: false))
+            case .running:
+                let done = record.run.done + record.run.speed * pending
+                base.append(
+                    Item(
+                        copiedIn: 0, left: max(work - done, Self.overrunShare * work), demand: record.run.demand,
+                        copyOut: out, finish: 0, isDone: false))
+            case .copyingOut:
+                let since = Double((now - record.kernelsDoneAt).nanoseconds)
+                let end = max(out - since, Self.overrunShare * out)
+                outClock = max(outClock, end)
+                base.append(
+                    Item(copiedIn: 0, left: 0, demand: record.run.demand, copyOut: 0, finish: end, isDone: true))
+            }
+        }
+        replay(nil)
+        alone.removeAll(keepingCapacity: true)
+        for item in items { alone.append(item.finish) }
+    }
+
+    /// The predicted finish of a candidate beside what was loaded, in nanoseconds from now. ``beside`` then has that of
+    /// the others.
+    ///
+    /// - Complexity: O(batches³), without allocation.
+    package mutating func finish(of candidate: Candidate) -> Double {
+        replay(candidate)
+        beside.removeAll(keepingCapacity: true)
+        for index in base.indices { beside.append(items[index].finish) }
+        return items[base.count].finish
+    }
+
+    /// The predicted finish of a batch that is staged after another: at once, or when the first lane frees.
+    ///
+    /// - Complexity: O(batches³), without allocation.
+    package mutating func finish(
+        of second: Candidate, after first: Candidate, whenLaneFrees waitsForLane: Bool
+    ) -> Double {
+        replay(first, second, secondWaits: waitsForLane)
+        return items[base.count + 1].finish
+    }
+
+    /// An overdue batch is taken to need this share of its time still.
+    private static let overrunShare = 0.05
+
+    private mutating func replay(_ first: Candidate?, _ second: Candidate? = nil, secondWaits: Bool = false) {
+        items.removeAll(keepingCapacity: true)
+        items.append(contentsOf: base)
+        if let first { append(first, copiedIn: first.copyIn) }
+        // Where the second waits for a lane, its copy starts when one frees.
+        var waiting: Int?
+        if let second {
+            waiting = secondWaits ? items.count : nil
+            append(second, copiedIn: secondWaits ? .infinity : (first?.copyIn ?? 0) + second.copyIn)
+        }
+        var time = 0.0
+        var copyOutClock = outClock
+        while true {
+            active.removeAll(keepingCapacity: true)
+            running.removeAll()
+            var step = Double.infinity
+            for index in items.indices where !items[index].isDone {
+                if items[index].copiedIn > time {
+                    step = min(step, items[index].copiedIn - time)
+                } else {
+                    active.append(index)
+                    running.append(items[index].demand)
+                }
+            }
+            guard !active.isEmpty || step < .infinity else {
+                // Only the second is left, and no kernel has ended: there was none to wait for.
+                guard let index = waiting, let second else { return }
+                items[index].copiedIn = time + second.copyIn
+                waiting = nil
+                continue
+            }
+            // First all speeds, then the step that they allow.
+            for (position, index) in active.enumerated() {
+                items[index].speed = running.speed(of: position, theta: theta)
+                step = min(step, items[index].left / items[index].speed)
+            }
+            for index in active { items[index].left -= step * items[index].speed }
+            time += step
+            for index in active where items[index].left <= Self.workDone {
+                items[index].isDone = true
+                copyOutClock = items[index].copyOut > 0 ? max(copyOutClock, time) + items[index].copyOut : copyOutClock
+                items[index].finish = items[index].copyOut > 0 ? copyOutClock : time
+                if let index = waiting, let second {
+                    items[index].copiedIn = time + second.copyIn
+                    waiting = nil
+                }
+            }
+        }
+    }
+
+    private mutating func append(_ candidate: Candidate, copiedIn: Double) {
+        items.append(
+            Item(
+                copiedIn: copiedIn, left: candidate.work, demand: candidate.demand, copyOut: candidate.copyOut,
+                finish: 0, isDone: false))
+    }
+
+    /// Work of less than half a nanosecond is done; rounding must not keep a batch alive.
+    private static let workDone = 0.5
+}
+
+/// The demands of the batches that run together, for their features and speeds.
+package struct RunningSet: Sendable {
+    private var demands: [Demand] = []
+
+    init() {}
+
+    /// How many run.
+    var count: Int { demands.count }
+
+    mutating func append(_ demand: Demand) { demands.append(demand) }
+    mutating func removeAll() { demands.removeAll(keepingCapacity: true) }
+
+    /// φ of one of them beside the others.
+    func features(of index: Int) -> SIMD8<Double> {
+        demands.count > 1 ? InterferenceFeatures.of(index, in: demands.span) : SIMD8()
+    }
+
+    /// The predicted speed of one of them with its features, 1 being alone.
+    func speed(_ features: SIMD8<Double>, theta: SIMD8<Double>) -> Double {
+        demands.count > 1 ? InterferenceFeatures.speed(theta, features) : 1
+    }
+
+    /// The predicted speed of one of them, 1 being alone.
+    func speed(of index: Int, theta: SIMD8<Double>) -> Double { speed(features(of: index), theta: theta) }
+}
+
+extension SchedulerState {
+    /// How long the inputs of a batch take to copy, in nanoseconds; 0 on a device that does not copy.
+    package func copyInTime(_ model: ModelID, rows: Int, on device: DeviceID) -> Double {
+        guard options.strait.modelsTransfers, let transfer = transfers[device.index] else { return 0 }
+        let time = transfer.copyIn.expectedTime(bytes: profiles.bytes(model, rows: rows).copyIn, model: model)
+        return Double(time.nanoseconds) * uplinkShare(device)
+    }
+
+    /// How long its results take to copy back, in nanoseconds.
+    package func copyOutTime(_ model: ModelID, rows: Int, on device: DeviceID) -> Double {
+        guard options.strait.modelsTransfers, let transfer = transfers[device.index] else { return 0 }
+        let time = transfer.copyOut.expectedTime(bytes: profiles.bytes(model, rows: rows).copyOut, model: model)
+        return Double(time.nanoseconds)
+    }
+
+    /// How much longer a copy takes now because other devices copy over the same uplink: it is shared max-min, and all
+    /// who copy want all of it.
+    private func uplinkShare(_ device: DeviceID) -> Double {
+        guard let uplink = devices[device].description.copying?.uplink, devices.all.count > 1 else { return 1 }
+        var copying = 1.0
+        for (index, other) in devices.all.enumerated() where index != device.index {
+            if other.copyStage != nil, other.description.copying?.uplink == uplink { copying += 1 }
+        }
+        return copying
+    }
+}

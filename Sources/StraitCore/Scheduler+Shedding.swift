@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Requests that are given up while they wait.
+
+extension Scheduler {
+    mutating func shedHopeless(at now: Instant, into actions: inout ActionList) {
+        guard shedding != .none else { return }
+        timer.earliest = .never
+        // Backwards, because a queue that empties gives its place to the last one.
+        for position in state.queues.active.indices.reversed() {
+            let queue = state.queues.active[position]
+            while let first = state.queues[queue].first,
+                state.givenUpAt(first, work: state.queues[queue].work, shedding) <= now
+            {
+                shedFirst(of: queue, at: now, into: &actions)
+            }
+            if let first = state.queues[queue].first {
+                timer.note(state.givenUpAt(first, work: state.queues[queue].work, shedding))
+            }
+        }
+    }
+
+    mutating func shedFirst(of queue: Int, at now: Instant, into actions: inout ActionList) {
+        let entry = takeFirst(of: queue)
+        guard let record = state.requests[entry.request] else {
+            preconditionFailure("what stands in a queue is a live request")
+        }
+        let finish = max(
+            now + state.estimator.expectedTime(record.request.work, rows: record.request.rows),
+            record.request.deadline)
+        state.requests.remove(entry.request)
+        refuse(record.request, .hopelessInQueue, predictedFinish: finish, into: &actions)
+    }
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What has been seen of the traffic lately: rates, deadlines, misses, and how often something is dispatched. Fading
+/// averages, per model and class.
+package struct TrafficStatistics: Sendable {
+    /// What has been seen of one model's requests of one class.
+    package struct Stream: Sendable {
+        /// Requests a nanosecond.
+        package fileprivate(set) var rate = 0.0
+        /// Rows of a request.
+        package fileprivate(set) var rows = 1.0
+        /// From arrival to deadline, nanoseconds.
+        package fileprivate(set) var patience = 0.0
+        /// The share of requests that were late or shed, of the last fifty or so.
+        package fileprivate(set) var misses = 0.0
+        fileprivate var lastArrival = Instant(nanoseconds: .min)
+        fileprivate var gap = 0.0
+    }
+
+    private var streams: [Stream] = []
+    /// The share of high requests that were late or shed, hopeless arrivals not counted.
+    package private(set) var highMisses = 0.0
+    /// The time between dispatches while work was waiting, nanoseconds.
+    package private(set) var dispatchGap = 1e6
+    private var lastDispatch = Instant(nanoseconds: .min)
+    private var hasWaitedSince = false
+
+    private static let missGain = 0.02
+    private static let gapGain = 0.03
+    private static let arrivalGain = 0.05
+    private static let patienceGain = 0.1
+    /// The shortest gap: more decisions than that make no difference.
+    private static let shortestGap = 0.2e6
+
+    package init() {}
+
+    mutating func addModel() { streams += [Stream(), Stream()] }
+
+    /// What has been seen of a model's requests of a class.
+    package func stream(_ model: Int, _ requestClass: RequestClass) -> Stream {
+        streams[model * 2 + requestClass.rawValue]
+    }
+
+    /// The misses of the low class's models, weighted by their arrivals.
+    ///
+    /// - Complexity: O(models).
+    package var meanLowMisses: Double {
+        var (sum, weight) = (0.0, 0.0)
+        for index in stride(from: 1, to: streams.count, by: 2) {
+            sum += streams[index].misses * streams[index].rate
+            weight += streams[index].rate
+        }
+        return weight > 0 ? sum / weight : 0
+    }
+
+    mutating func noteArrival(_ request: Request, at now: Instant) {
+        let index = request.work.model.index * 2 + request.requestClass.rawValue
+        let patience = Double((request.deadline - now).nanoseconds)
+        streams[index].patience +=
+            (streams[index].patience == 0 ? 1 : Self.patienceGain)
+            * (patience - streams[index].patience)
+        streams[index].rows += Self.patienceGain * (Double(request.rows) - streams[index].rows)
+        if streams[index].lastArrival.nanoseconds != .min {
+            let gap = Double((now - streams[index].lastArrival).nanoseconds)
+            streams[index].gap += (streams[index].gap == 0 ? 1 : Self.arrivalGain) * (gap - streams[index].gap)
+            streams[index].rate = 1 / max(1, streams[index].gap)
+        }
+        streams[index].lastArrival = now
+    }
+
+    /// Takes note of a request's end. What was hopeless when it came is not the scheduler's miss.
+    mutating func noteEnd(_ request: Request, missed: Bool, wasHopeless: Bool) {
+        guard !wasHopeless else { return }
+        let index = request.work.model.index * 2 + request.requestClass.rawValue
+        let value = missed ? 1.0 : 0.0
+        streams[index].misses += Self.missGain * (value - streams[index].misses)
+        if request.requestClass == .high { highMisses += Self.missGain * (value - highMisses) }
+    }
+
+    /// Takes note of whether anything waits, after a step.
+    mutating func noteWaiting(_ isWaiting: Bool) { if isWaiting { hasWaitedSince = true } }
+
+    /// Takes note of a dispatch.
+    ///
+    /// - Parameter longest: the longest solo time, nanoseconds: no opportunity is further away than that.
+    mutating func noteDispatch(at now: Instant, longest: Double) {
+        if hasWaitedSince, lastDispatch.nanoseconds != .min {
+            let gap = min(
+                max(Double((now - lastDispatch).nanoseconds), Self.shortestGap), max(longest, Self.shortestGap))
+            dispatchGap += Self.gapGain * (gap - dispatchGap)
+        }
+        lastDispatch = now
+        hasWaitedSince = false
+    }
+}
