@@ -10,7 +10,7 @@ VENV_PYTHON := .strait/venv/bin/python
 # Absolute, because tests run in folders of their own.
 export STRAIT_ONNXRUNTIME := $(CURDIR)/.strait/onnxruntime/libonnxruntime.so
 
-.PHONY: help setup build run demo bench test test-pure test-server check format clean
+.PHONY: help setup build run demo bench bench-core test test-pure test-server check format clean
 
 help: ## this list
 	@echo "Strait: serves ONNX models to two classes of requests, each with a deadline."
@@ -26,7 +26,7 @@ build: ## build the server, release
 run: setup build ## serve the demo models on port 8000 (HTTP_PORT=N for another)
 	exec $(STRAIT) serve --model-repository .strait/models --http-port $(HTTP_PORT)
 
-demo: setup build ## overload the server twice, fifo and edf-priority, and print who was answered in time
+demo: setup build ## overload the server under fifo, edf-priority and strait, and print who was answered in time
 	$(STRAIT) demo --model-repository .strait/models
 
 test: test-pure test-server ## everything
@@ -41,6 +41,9 @@ test-server: setup build ## the server's Swift tests (release), then scripts and
 
 bench: setup build ## what serving costs, beside ONNX Runtime in a loop (two minutes, on a quiet machine)
 	$(VENV_PYTHON) Benchmarks/serving.py
+
+bench-core: ## what a decision of the scheduler costs, each policy against edf-priority
+	STRAIT_PURE=1 $(SWIFT) run -c release --package-path Benchmarks --scratch-path .build-bench DecisionCost
 
 check: ## the repository's own rules: format, licence lines, imports, generated code
 	@$(PYTHON) scripts/check

@@ -47,6 +47,7 @@ var targets: [Target] = [
     library("StraitPlatform", ["CPlatform"]),
     library("StraitTensor"),
     library("StraitCore"),
+    library("VirtualAccelerator"),
     .target(
         name: "StraitWire", dependencies: [protobuf], exclude: ["GENERATED.sha256"], swiftSettings: swiftSettings),
     library("OnnxRuntime", ["COnnxRuntime"]),
@@ -54,6 +55,8 @@ var targets: [Target] = [
     library("StraitProtocol", ["StraitTensor", "StraitWire", protobuf]),
     library("StraitDevices", ["StraitCore", "StraitTensor", "StraitPlatform", "OnnxRuntime"]),
 
+    library("StraitFormats", ["StraitCore"]),
+    library("StraitSimulation", ["StraitCore", "VirtualAccelerator"]),
     library("StraitServing", ["StraitCore", "StraitDevices", "StraitPlatform", "StraitProtocol", "StraitTensor"]),
 ]
 
@@ -62,6 +65,9 @@ if !serverTestsOnly {
     targets += [
         tests("StraitTensorTests", ["StraitTensor"]),
         tests("StraitCoreTests", ["StraitCore"]),
+        tests("VirtualAcceleratorTests", ["VirtualAccelerator"]),
+        tests("StraitFormatsTests", ["StraitFormats", "StraitCore"]),
+        tests("StraitSimulationTests", ["StraitSimulation", "StraitCore", "VirtualAccelerator"]),
         tests("OnnxRuntimeTests", ["OnnxRuntime"]),
         tests("StraitProtocolTests", ["StraitProtocol", "StraitTensor"]),
         tests(
@@ -86,7 +92,8 @@ if !pureOnly {
             name: "strait",
             dependencies: [
                 "StraitHTTP", "StraitLoad", "StraitServing", "StraitDevices", "StraitProtocol", "StraitCore",
-                "StraitTensor", "StraitPlatform", "OnnxRuntime",
+                "StraitTensor", "StraitPlatform", "OnnxRuntime", "StraitFormats", "StraitSimulation",
+                "VirtualAccelerator",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
             swiftSettings: swiftSettings
@@ -94,4 +101,7 @@ if !pureOnly {
     ]
 }
 
-let package = Package(name: "strait", dependencies: dependencies, targets: targets)
+// The scheduler as a library, for those who put it under a driver of their own.
+let products: [Product] = [.library(name: "StraitCore", targets: ["StraitCore"])]
+
+let package = Package(name: "strait", products: products, dependencies: dependencies, targets: targets)

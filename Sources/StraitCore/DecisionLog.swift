@@ -52,8 +52,8 @@ package struct DecisionLog: Sendable {
             return Option(
                 model: queue.work.model, requestClass: candidate.requestClass,
                 requests: named.map { queue[$0].request }, candidate: candidate,
-                predictedFinish: now + Duration(nanoseconds: Int64(candidate.finish)),
-                bound95: now + Duration(nanoseconds: Int64(candidate.finish * q95)))
+                predictedFinish: now + Duration(clamping: candidate.finish),
+                bound95: now + Duration(clamping: candidate.finish * q95))
         }
         let record = Record(at: now, options: options, chosen: chosen)
         if ring.count < capacity {

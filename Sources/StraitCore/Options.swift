@@ -32,6 +32,8 @@ public struct StraitOptions: Sendable, Hashable {
     public var fixedMargin: Double?
     /// Batches join only while their demands fit.
     public var usesGate = true
+    /// What decides whether a batch fits beside others.
+    public var gateRule = GateRule.demand
     /// What a candidate costs the batches beside it counts.
     public var usesHarm = true
     /// What a candidate costs high requests that wait or are expected counts.
@@ -40,6 +42,9 @@ public struct StraitOptions: Sendable, Hashable {
     public var usesDeferral = true
     /// Batches of all sizes are tried; without it only the largest.
     public var searchesBatchSizes = true
+    /// Low batches are made smaller until the gate lets them in. Off: each row of a small
+    /// batch takes two to four times as long.
+    public var shrinksLowToFit = false
     /// Low requests fill up batches of high ones.
     public var mixesClasses = true
     /// Low models that fare worse than the others are preferred.
@@ -56,6 +61,11 @@ public struct StraitOptions: Sendable, Hashable {
     public var gateHighBonus = 0.25
     /// The budget from four devices on: with many devices a full one can wait for another.
     public var gateBudgetManyDevices = 1.6
+    /// By how much the summed predicted speed of all batches on a device must rise when a low batch joins, with the rule
+    /// `speed`: below that, running it later costs the device less than running it now.
+    public var gateSpeedGain = 0.3
+    /// The same for a batch with high requests.
+    public var gateSpeedGainHigh = 0.05
     /// The share of its slack after which a low head that only the gate holds back closes the gate to other low ones.
     /// A quarter, as in the design, cost 2 to 4 points of low misses in simulation: closing idles lanes.
     public var gatePatienceLow = 0.75
@@ -80,13 +90,24 @@ public struct StraitOptions: Sendable, Hashable {
     public var hopelessHead = 0.35
     /// The weight of a low model's excess of misses in its rank.
     public var equityWeight = 30.0
-    /// The extra gate budget per excess of misses.
+    /// The extra gate budget per excess of misses, with the rule `demand`.
     public var equityBudget = 2.0
+    /// How much less the summed speed must rise per excess of misses, with the rule `speed`.
+    public var equitySpeed = 0.5
     /// The share of device time that every backlogged low model gets over any five seconds; 0 for none.
     public var lowFloor = 0.02
 
     /// The default policy.
     public init() {}
+}
+
+/// What decides whether a batch may join running ones.
+public enum GateRule: String, Sendable, Hashable, CaseIterable {
+    /// The sum of profiled compute demands stays within a budget.
+    case demand
+    /// The sum of the speeds that the interference model predicts rises by enough. Follows what the device is learned to
+    /// be like, where a budget fits one device and not the next.
+    case speed
 }
 
 /// How much a batch slows down beside another, by gpulet's linear form over pairs (ATC'22): 1 + a constant + weights on

@@ -96,6 +96,6 @@ extension Scheduler {
     /// How long a batch that was just staged is expected to take, beside what is on its device.
     mutating func predictedTime(of batch: BatchID, on device: DeviceID, at now: Instant) -> Duration {
         predictor.load(state, device, at: now)
-        return Duration(nanoseconds: Int64(max(1, predictor.alone.last ?? 1)))
+        return Duration(clamping: max(1, predictor.alone.last ?? 1))
     }
 }

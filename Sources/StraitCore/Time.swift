@@ -44,6 +44,12 @@ public struct Duration: Sendable, Hashable, Comparable {
     /// A span of `nanoseconds`.
     public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
+    /// A span of a computed number of nanoseconds, to the nearest one; saturates, and takes what is not a number for
+    /// none, so that no prediction, however wrong, can trap.
+    init(clamping nanoseconds: Double) {
+        self.init(nanoseconds: 1, times: nanoseconds.isNaN ? 0 : nanoseconds)
+    }
+
     /// No time.
     public static let zero = Duration(nanoseconds: 0)
 

@@ -5,11 +5,11 @@ internal import Glibc
 internal import StraitLoad
 internal import StraitPlatform
 
-/// `strait demo`: one overload under two policies, from nothing but a model repository.
+/// `strait demo`: one overload under three policies, from nothing but a model repository.
 struct DemoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo",
-        abstract: "Show what deadlines are worth: the same overload under fifo and under edf-priority.",
+        abstract: "Show what deadlines are worth: the same overload under fifo, edf-priority and strait.",
         discussion: """
             Starts a server of its own, measures each model alone and the capacity for the mix, sets deadlines from \
             that (high: 5 × the model's p99 alone, low: 15 ×, each plus the longest model's p99), then drives the same \
@@ -19,8 +19,8 @@ struct DemoCommand: AsyncParsableCommand {
               strait demo --model-repository .strait/models --seconds 20
             """)
 
-    /// The policies compared: the yardstick, and the one that has to beat it.
-    private static let policies = ["fifo", "edf-priority"]
+    /// The policies compared: the yardstick, and those that have to beat it.
+    private static let policies = ["fifo", "edf-priority", "strait"]
     /// Requests outstanding while capacity is measured: enough that a lane never waits for the next request.
     private static let capacityOutstanding = 8
     /// Connections at most: more than an overload of a minute piles up here, so that none waits at the client.

@@ -46,7 +46,7 @@ struct ModelsCommand: ParsableCommand {
         let pool = SlabPool(budget: 1 << 20)
         let device = CPUDevice(laneCount: 1, cores: [0], environment: environment, pool: pool)
         // An engine that is never started: loading is the same as for serving.
-        let engine = Engine(policy: .edfPriority, device: device)
+        let engine = Engine(policy: .strait, device: device)
         let catalog = try ModelCatalog(repository: directory, on: device, engine: engine)
         for version in catalog.all {
             switch version {

@@ -50,7 +50,7 @@ struct ServeCommand: ParsableCommand {
         let device = CPUDevice(
             laneCount: placement.laneCount, cores: placement.laneCores, environment: try Environment(library: library),
             pool: pool)
-        let policy = PolicyName(rawValue: options.policy) ?? .edfPriority
+        let policy = PolicyName(rawValue: options.policy) ?? .strait
         let engine = Engine(policy: policy, limits: SchedulerLimits(maximumWaiting: options.maxQueue), device: device)
         Console.log(
             "strait \(Strait.version), ONNX Runtime \(library.version) (\(library.path)), policy \(policy.rawValue), "

@@ -32,7 +32,7 @@ struct ServeOptions: ParsableArguments {
         help: ArgumentHelp(
             "What decides who runs: \(PolicyName.allCases.map(\.rawValue).joined(separator: " or ")).",
             valueName: "name"))
-    var policy = PolicyName.edfPriority.rawValue
+    var policy = PolicyName.strait.rawValue
 
     @Option(
         help: ArgumentHelp(

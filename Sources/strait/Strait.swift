@@ -12,7 +12,10 @@ struct Strait: AsyncParsableCommand {
         commandName: "strait",
         abstract: "An inference server that keeps deadlines: two classes of requests, many models, your own machines.",
         version: version,
-        subcommands: [ServeCommand.self, LoadCommand.self, ModelsCommand.self, DemoCommand.self])
+        subcommands: [
+            ServeCommand.self, LoadCommand.self, ModelsCommand.self, SimulateCommand.self, CoreCommand.self,
+            DemoCommand.self,
+        ])
 
     /// What clients are told too.
     static let version = "0.1.0"

@@ -102,14 +102,17 @@ package struct Predictor: Sendable {
     package mutating func finish(
         of second: Candidate, after first: Candidate, whenLaneFrees waitsForLane: Bool
     ) -> Double {
-        replay(first, second, secondWaits: waitsForLane)
+        replay(first, second, secondWaits: waitsForLane, until: base.count + 1)
         return items[base.count + 1].finish
     }
 
     /// An overdue batch is taken to need this share of its time still.
     private static let overrunShare = 0.05
 
-    private mutating func replay(_ first: Candidate?, _ second: Candidate? = nil, secondWaits: Bool = false) {
+    /// - Parameter target: the item whose finish is all that is wanted; by default all are.
+    private mutating func replay(
+        _ first: Candidate?, _ second: Candidate? = nil, secondWaits: Bool = false, until target: Int = -1
+    ) {
         items.removeAll(keepingCapacity: true)
         items.append(contentsOf: base)
         if let first { append(first, copiedIn: first.copyIn) }
@@ -151,6 +154,7 @@ package struct Predictor: Sendable {
                 items[index].isDone = true
                 copyOutClock = items[index].copyOut > 0 ? max(copyOutClock, time) + items[index].copyOut : copyOutClock
                 items[index].finish = items[index].copyOut > 0 ? copyOutClock : time
+                if index == target { return }
                 if let index = waiting, let second {
                     items[index].copiedIn = time + second.copyIn
                     waiting = nil
@@ -180,6 +184,7 @@ package struct RunningSet: Sendable {
     var count: Int { demands.count }
 
     mutating func append(_ demand: Demand) { demands.append(demand) }
+    mutating func removeLast() { demands.removeLast() }
     mutating func removeAll() { demands.removeAll(keepingCapacity: true) }
 
     /// φ of one of them beside the others.

@@ -24,7 +24,7 @@ package struct ProfileTable: Sendable {
         guard let curve = curve(for: work) else { return nil }
         let scale = Self.scale(from: curve.bucket, to: work.bucket)
         let time = Self.interpolate(curve.points, rows: rows) { Double($0.kernelTime.nanoseconds) }
-        return Duration(nanoseconds: max(1, Int64(time * scale)))
+        return Duration(clamping: max(1, time * scale))
     }
 
     /// What a batch needs of the shared resources: as profiled, or the defaults of design §5 where that was not done.

@@ -58,7 +58,7 @@ package struct SoloEstimator: Sendable {
     ///
     /// - Complexity: O(1) in the number of models; O(log of the largest batch).
     package func expectedTime(_ work: WorkShape, rows count: Int) -> Duration {
-        Duration(nanoseconds: Int64(max(1, nanoseconds(work, rows: Double(count)))))
+        Duration(clamping: max(1, nanoseconds(work, rows: Double(count))))
     }
 
     /// The time that may be held against a request when deciding whether it is hopeless: the expected time once it is

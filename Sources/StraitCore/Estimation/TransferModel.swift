@@ -48,7 +48,7 @@ package struct TransferModel: Sendable {
         guard count > 0 else { return .zero }
         let (overhead, perByte) = line
         let factor = model.index < factors.count ? factors[model.index] : 1
-        return Duration(nanoseconds: Int64((overhead + perByte * Double(count)) * factor))
+        return Duration(clamping: (overhead + perByte * Double(count)) * factor)
     }
 
     /// Takes note of a copy's service time. A copy of nothing, or one that took no time, says nothing.

@@ -23,6 +23,8 @@ package struct Candidate: Sendable, Hashable {
     package var copyIn = 0.0
     package var copyOut = 0.0
     package var finish = 0.0
+    /// When all that runs beside it is done too.
+    package var allDone = 0.0
     /// What is gained by dispatching it now rather than one opportunity later.
     package var gain = 0.0
     /// What it costs the batches beside it.

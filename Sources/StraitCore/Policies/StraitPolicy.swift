@@ -10,6 +10,7 @@ package struct StraitPolicy: Policy {
 
     private let options: StraitOptions
     private var gate: DemandGate
+    private var speedGate = SpeedGate()
     private var floor: LowFloor
     private var valuation: Valuation
     private var predictor = Predictor()
@@ -58,6 +59,7 @@ package struct StraitPolicy: Policy {
             looked += 1
             predictor.load(state, device, at: now)
             valuation.prepare(state, device, predictor, at: now)
+            speedGate.load(state, device)
             if let owed = floor.owed(state, on: device) { return dispatchOwed(owed, device, state, at: now) }
             for site in sites { consider(site, on: device, state, at: now) }
             reserve(on: device, state, at: now)
@@ -139,19 +141,50 @@ package struct StraitPolicy: Policy {
         let resident = state.residentDemand(on: device)
         let isOpen = gate.isOpen(to: lead, requestClass)
         var isAdmitted = false
+        var best: (candidate: Candidate, score: Double)?
         while rows >= 1 {
             var candidate = Candidate(queue: lead, filler: filler, device: device, requestClass: requestClass)
             guard candidate.fill(rows, state) else { break }
             let description = state.devices[device].description
             candidate.demand = state.profiles.demand(work, rows: candidate.rows, on: description)
-            if gate.admits(candidate.demand.compute, beside: resident, budget: budget) {
+            if fits(candidate, excess: excess, beside: resident, budget: budget) {
                 isAdmitted = true
-                if isOpen { evaluate(&candidate, work, state, at: now) }
+                if isOpen {
+                    evaluate(&candidate, work, state, at: now)
+                    let score = Self.score(candidate)
+                    if score > best?.score ?? -.infinity { best = (candidate, score) }
+                }
+            } else if requestClass == .low, !options.shrinksLowToFit {
+                break
             }
             guard options.searchesBatchSizes, candidate.rows > 1 else { break }
             rows = candidate.rows / 2
         }
+        if let best { candidates.append(best.candidate) }
         if !isAdmitted, options.usesGate { gate.noteBlocked(lead, head, requestClass, at: now) }
+    }
+
+    /// By what the sizes of one model's batch are compared: hardly by time, unlike models among each other, because a row
+    /// that comes along costs a fraction of what it will cost alone. For a low batch the value itself; for one that high
+    /// requests lead, over the fourth root of its work, because other high ones wait for it.
+    private static func score(_ candidate: Candidate) -> Double {
+        guard candidate.requestClass == .high else { return candidate.value }
+        return candidate.value / candidate.work.squareRoot().squareRoot()
+    }
+
+    /// Whether the gate lets a batch join what is on its device.
+    private mutating func fits(
+        _ candidate: Candidate, excess: Double, beside resident: Double, budget: Double
+    ) -> Bool {
+        guard options.usesGate, resident > 0 else { return true }
+        switch options.gateRule {
+        case .demand: return gate.admits(candidate.demand.compute, beside: resident, budget: budget)
+        case .speed:
+            let needed =
+                candidate.requestClass == .high
+                ? options.gateSpeedGainHigh : options.gateSpeedGain - options.equitySpeed * excess
+            return speedGate.gain(of: candidate.demand) >= needed
+        }
     }
 
     private mutating func evaluate(
@@ -163,9 +196,9 @@ package struct StraitPolicy: Policy {
         candidate.copyIn = state.copyInTime(work.model, rows: candidate.rows, on: candidate.device)
         candidate.copyOut = state.copyOutTime(work.model, rows: candidate.rows, on: candidate.device)
         candidate.finish = predictor.finish(of: candidate.prediction)
+        candidate.allDone = predictor.beside.reduce(candidate.finish, max)
         valuation.passOverHopeless(&candidate, state, at: now)
         valuation.value(&candidate, state, predictor, at: now)
-        candidates.append(candidate)
     }
 
     /// Takes the reservation off the best candidates of a device, and drops the others: with it they could only fall.

@@ -31,6 +31,8 @@ package struct Valuation: Sendable {
     private var resident: [(weight: Double, allowed: Double, margin: Double, requestClass: RequestClass, index: Int)] =
         []
 
+    /// Expected misses below this decide nothing.
+    private static let negligible = 1e-3
     /// Models that are reserved for: the heaviest.
     private static let reservedKept = 8
     /// A running batch may need this share of its work more than predicted.
@@ -168,7 +170,12 @@ package struct Valuation: Sendable {
         var cost = 0.0
         for other in reserved where candidate.requestClass == .low || other.model != model {
             let count = other.count > 0 ? other.count : other.rate * candidate.finish
-            guard count > 1e-3 else { continue }
+            guard count * other.chanceAlone > Self.negligible else { continue }
+            // Most can even wait for that; then there is nothing to work out.
+            let latest = candidate.allDone + other.prediction.copyIn + other.prediction.work + other.prediction.copyOut
+            guard other.chanceAlone - chance(.high, finish: latest, allowed: other.allowed) > Self.negligible else {
+                continue
+            }
             let finish = predictor.finish(of: other.prediction, after: candidate.prediction, whenLaneFrees: isLastLane)
             let chanceBeside = chance(.high, finish: finish, allowed: other.allowed)
             cost += count * max(0, other.chanceAlone - chanceBeside)

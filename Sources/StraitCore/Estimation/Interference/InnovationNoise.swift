@@ -28,8 +28,10 @@ struct InnovationNoise: Sendable {
     mutating func learn(_ error: Double, explained: Double, device: Int) {
         while variances.count <= device { variances.append(Self.initial) }
         let old = variances[device]
-        let largest = Self.clip * Self.clip * (old + explained)
-        let updated = old + Self.gain * (min(error * error, largest) - explained - old)
+        // What is beyond the clip is a change or an accident; taken for noise, it would slow down the learning of it.
+        // Where all the noise is larger than believed, the errors within the clip are, too.
+        guard error * error <= Self.clip * Self.clip * (old + explained) else { return }
+        let updated = old + Self.gain * (error * error - explained - old)
         variances[device] = min(max(updated, Self.range.lowerBound), Self.range.upperBound)
     }
 

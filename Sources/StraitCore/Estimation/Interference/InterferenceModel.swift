@@ -47,25 +47,6 @@ extension InterferenceModel {
     package func speed(_ features: SIMD8<Double>) -> Double { InterferenceFeatures.speed(theta, features) }
 
     package func brokenInvariant() -> String? { state.brokenInvariant() }
-
-    /// A sample without its own noise in its overlap.
-    ///
-    /// A batch that took longer than predicted for a reason of its own was also beside others for longer: noise in the
-    /// label is noise in the overlap too, which least squares takes for interference (at 10 % of noise, θ came out
-    /// twice as large, and predictions half as far off again). So the overlap is taken for the duration that was
-    /// predicted at the same mean features, D̂ = W (1 + δ) / (1 − θ·φ̄), and the label is changed by what θ makes of the
-    /// difference: the error stays what it is.
-    func withoutOwnNoise(
-        _ overlap: SIMD8<Double>, model: Int, label: Double
-    ) -> (overlap: SIMD8<Double>, label: Double, error: Double) {
-        let error = label + 1 - fitted(overlap, model: model)
-        let alone = 1 + bias(of: model)
-        // D̂/D; 1 + label − θ·x is (1 + δ) + error.
-        let limit = InterferenceLimits.durationRatio
-        let ratio = alone + error > 0 ? min(max(alone / (alone + error), limit.lowerBound), limit.upperBound) : 1
-        let cleaned = overlap * ratio
-        return (cleaned, label - theta.dot(overlap - cleaned), error)
-    }
 }
 
 /// What samples and estimates may be. Beyond it something else than co-running was measured.
@@ -81,9 +62,6 @@ package enum InterferenceLimits {
     package static let theta = -4.0...4.0
     /// Models and devices that are learned about, so that a wild number cannot grow the tables without end.
     package static let numbers = 0..<65_536
-
-    /// Predicted over measured duration, for taking noise out of an overlap. Beyond a factor of 2 it is no longer noise.
-    static let durationRatio = 0.5...2.0
 
     /// Whether a sample may be learned from. What is not a number is not.
     static func admit(_ overlap: SIMD8<Double>, model: Int, label: Double, device: Int) -> Bool {

@@ -25,6 +25,8 @@ public struct InterferenceState: Sendable, Hashable {
         public var slope: SIMD8<Double>
         /// Completions of all models since its own last one.
         public var idle: Int
+        /// Errors in a row that were too large for noise, negative when they were to that side.
+        public var surprises = 0
 
         /// A model's record.
         public init(bias: Double = 0, uncertainty: Double, slope: SIMD8<Double> = SIMD8(), idle: Int = 0) {
@@ -102,7 +104,9 @@ extension InterferenceState.Model {
     fileprivate func brokenInvariant() -> String? {
         guard bias.magnitude <= Self.largestBias * Self.tolerance else { return "its bias is \(bias)" }
         guard uncertainty > 0, uncertainty <= 1 else { return "its uncertainty is \(uncertainty), not within 0…1" }
-        guard idle >= 0 else { return "it was idle for \(idle) completions" }
+        guard idle >= 0, surprises.magnitude < 100 else {
+            return "it was idle for \(idle) completions and had \(surprises) surprises"
+        }
         guard slope[7] == 0, slope.dot(slope).squareRoot() <= Self.longestSlope * Self.tolerance else {
             return "its slope is \(slope)"
         }

@@ -24,6 +24,10 @@ struct KalmanInterference: InterferenceModel {
     /// Where that growth ends: ± 0.45. Beyond it the next sample would be believed as it is, accident or not.
     static let largestVariance = 0.2
 
+    /// So many errors in a row beyond the clip, all to one side, are a change of the model and not noise, which does
+    /// this once in 500,000 times. A random walk alone would need dozens of completions to get there.
+    private static let surprisesOfAChange = 2
+
     private(set) var theta = InterferenceState.priorTheta
     private var covariance = SymmetricMatrix(diagonal: initialVariance)
     /// `bias` is a, `slope` is b, `uncertainty` is s, as of the model's last completion; `idle` holds the number of
@@ -45,7 +49,8 @@ struct KalmanInterference: InterferenceModel {
         while models.count <= model {
             models.append(InterferenceState.Model(uncertainty: Self.initialVariance, idle: completions))
         }
-        let (overlap, label, error) = withoutOwnNoise(overlap, model: model, label: label)
+        let (overlap, label, error) = OwnNoise.removed(
+            from: overlap, label: label, bias: bias(of: model), theta: theta)
         completions += 1
         covariance.growDiagonal(by: Self.thetaNoise, upTo: Self.largestVariance)
         var record = models[model]
@@ -72,25 +77,48 @@ struct KalmanInterference: InterferenceModel {
         _ overlap: SIMD8<Double>, _ model: inout InterferenceState.Model, _ label: Double, _ error: Double,
         _ device: Int
     ) {
-        let direction = overlap + model.slope
+        let deviation = overlap + model.slope
+        let direction =
+            deviation
+            * OwnNoise.informativeShare(of: deviation, overlap: overlap, error: error, noise: noise[device])
         let projected = covariance.times(direction)
-        let explained = direction.dot(projected) + model.uncertainty
-        var variance = explained + noise[device]
-        noise.learn(error, explained: explained, device: device)
+        let ofTheta = direction.dot(projected)
+        var variance = ofTheta + model.uncertainty + noise[device]
+        var longest = InnovationNoise.clip * variance.squareRoot()
+        if isChanged(&model, by: error, beyond: longest) {
+            variance += Self.initialVariance - model.uncertainty
+            model.uncertainty = Self.initialVariance
+            longest = InnovationNoise.clip * variance.squareRoot()
+        }
+        noise.learn(error, explained: ofTheta + model.uncertainty, device: device)
         // An error beyond the clip moves the estimate as far as one at the clip. It is done by believing the sample
         // less, so that it does not make the filter surer of itself either.
-        let longest = InnovationNoise.clip * variance.squareRoot()
         if error.magnitude > longest { variance *= error.magnitude / longest }
 
         theta = InterferenceLimits.limited(theta + projected * (error / variance))
         covariance.add(outer: projected, times: -1 / variance)
-        let gain = model.uncertainty / (model.uncertainty + variance - explained)
+        let gain = model.uncertainty / (variance - ofTheta)
         model.bias += gain * (label - model.bias)
-        model.slope -= direction * gain
+        model.slope -= deviation * gain
         model.uncertainty *= 1 - gain
         // Held within its limits at the present θ, so that nothing accumulates beyond them.
         let bias = model.bias + model.slope.dot(theta)
         model.bias += InterferenceLimits.limited(bias: bias) - bias
+    }
+
+    /// Whether a model's errors say that it is no longer what it was; then its bias is as open as that of a new one.
+    private func isChanged(
+        _ model: inout InterferenceState.Model, by error: Double, beyond longest: Double
+    ) -> Bool {
+        guard error.magnitude > longest else {
+            model.surprises = 0
+            return false
+        }
+        let sign = error > 0 ? 1 : -1
+        model.surprises = model.surprises * sign > 0 ? model.surprises + sign : sign
+        guard model.surprises.magnitude >= Self.surprisesOfAChange else { return false }
+        model.surprises = 0
+        return model.uncertainty < Self.initialVariance
     }
 
     mutating func restore(_ state: InterferenceState) -> Bool {

@@ -17,7 +17,7 @@ struct NLMSInterference: InterferenceModel {
     mutating func learn(_ overlap: SIMD8<Double>, model: Int, label: Double, device: Int) -> Bool {
         guard InterferenceLimits.admit(overlap, model: model, label: label, device: device) else { return false }
         while models.count <= model { models.append(InterferenceState.Model(uncertainty: 1)) }
-        let (overlap, _, error) = withoutOwnNoise(overlap, model: model, label: label)
+        let error = label - theta.dot(overlap) - models[model].bias
         // The bias is a feature that is always 1, so the length is never 0.
         let step = Self.step * noise.clipped(error, device: device) / (1 + overlap.dot(overlap))
         theta = InterferenceLimits.limited(theta + overlap * step)

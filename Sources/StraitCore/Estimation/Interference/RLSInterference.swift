@@ -40,18 +40,25 @@ struct RLSInterference: InterferenceModel {
         let unknown = InterferenceState.Model(uncertainty: 1 / (1 + Self.priorWeight))
         while models.count <= model { models.append(unknown) }
 
-        let (overlap, label, error) = withoutOwnNoise(overlap, model: model, label: label)
+        let (overlap, label, error) = OwnNoise.removed(
+            from: overlap, label: label, bias: bias(of: model), theta: theta)
         let believed = label - error + noise.clipped(error, device: device)
-        noise.learn(error, explained: 0, device: device)
 
         let gain = models[model].uncertainty
         let overlapDeviation = overlap + models[model].slope
         let labelDeviation = believed - models[model].bias
+        // What is not informative in the deviation is left out, and θ's part of it taken from the label.
+        let informative =
+            overlapDeviation
+            * OwnNoise.informativeShare(of: overlapDeviation, overlap: overlap, error: error, noise: noise[device])
+        let informativeLabel = labelDeviation - theta.dot(overlapDeviation - informative)
+        noise.learn(error, explained: 0, device: device)
+
         information.scale(by: Self.memory, addingToDiagonal: (1 - Self.memory) * Self.priorWeight)
-        information.add(outer: overlapDeviation, times: 1 - gain)
+        information.add(outer: informative, times: 1 - gain)
         rightSide =
             rightSide * Self.memory + InterferenceState.priorTheta * ((1 - Self.memory) * Self.priorWeight)
-            + overlapDeviation * ((1 - gain) * labelDeviation)
+            + informative * ((1 - gain) * informativeLabel)
         theta = InterferenceLimits.limited(information.solve(rightSide))
 
         models[model].bias += gain * labelDeviation

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Glibc
+
+/// The few things that formats ask of the file system; links are followed.
+enum Files {
+    /// The content of a file of at most `limit` bytes.
+    static func read(_ path: String, limit: Int) throws(FormatError) -> [UInt8] {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { throw FormatError(.unreadable, "cannot be opened: \(reason())", file: path) }
+        defer { close(file) }
+        var content: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = piece.withUnsafeMutableBytes { Glibc.read(file, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw FormatError(.unreadable, "cannot be read: \(reason())", file: path) }
+            if count == 0 { return content }
+            content.append(contentsOf: piece[..<count])
+            guard content.count <= limit else {
+                throw FormatError(.unreadable, "longer than \(limit) bytes, which is no such file", file: path)
+            }
+        }
+    }
+
+    /// Puts a file in the place of another in one step: who reads it sees the old content or the new, also after a
+    /// crash.
+    static func replace(_ path: String, with content: [UInt8]) throws(FormatError) {
+        // In the same folder, because a rename must not cross file systems; with the process's number, because two
+        // servers may share the folder.
+        let temporary = "\(path).\(getpid()).tmp"
+        let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard file >= 0 else { throw FormatError(.unwritable, "cannot be created: \(reason())", file: temporary) }
+        let failure = fill(file, with: content)
+        close(file)
+        if failure == nil, rename(temporary, path) == 0 { return synchronizeFolder(of: path) }
+        let message = failure ?? reason()
+        unlink(temporary)
+        throw FormatError(.unwritable, "cannot be written: \(message)", file: path)
+    }
+
+    /// Writes all bytes and waits until they are on the disk; says what went wrong.
+    private static func fill(_ file: Int32, with content: [UInt8]) -> String? {
+        var rest = content[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return reason() }
+            rest = rest.dropFirst(count)
+        }
+        return fsync(file) == 0 ? nil : reason()
+    }
+
+    /// Makes the rename itself last. Best effort: some file systems cannot, and the content is safe either way.
+    private static func synchronizeFolder(of path: String) {
+        let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+        let file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard file >= 0 else { return }
+        fsync(file)
+        close(file)
+    }
+
+    private static func reason() -> String { strerror(errno).map { String(cString: $0) } ?? "error \(errno)" }
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import StraitCore
+internal import VirtualAccelerator
+
+/// Collects what becomes of a run's requests.
+struct Metrics: Sendable {
+    private struct Cell: Sendable {
+        var arrivals = 0
+        var met = 0
+        var late = 0
+        var shed = 0
+        /// Requests of it that were not answered yet, whenever they came.
+        var waiting = 0
+        /// Since when none of them has been served.
+        var unservedSince: Instant?
+        var longestStarvation = Duration.zero
+    }
+
+    private let warmUp: Instant
+    private let models: [String]
+    /// By class and model.
+    private var cells: [[Cell]]
+    /// By class, nanoseconds.
+    private var latencies: [[Int64]]
+    private var latenesses: [[Int64]]
+    private var deviceTime = 0.0
+    private var lateTime: [Double]
+    private var predictions = 0
+    private var batches = 0
+    private var rows = 0
+    private var absoluteError = 0.0
+    private var error = 0.0
+    /// The batch that ends at present, for what its members' answers say about it.
+    private var ending: (kernels: Double, rows: Int) = (0, 1)
+
+    init(_ scenario: Scenario) {
+        warmUp = .zero + scenario.warmUp
+        models = scenario.models.map(\.kernels.name)
+        let classes = RequestClass.allCases
+        cells = classes.map { _ in scenario.models.map { _ in Cell() } }
+        latencies = classes.map { _ in [] }
+        latenesses = classes.map { _ in [] }
+        lateTime = classes.map { _ in 0 }
+    }
+
+    mutating func arrived(_ request: LiveRequest) {
+        let place = request.requestClass.rawValue
+        if request.arrivedAt >= warmUp { cells[place][request.model].arrivals += 1 }
+        if cells[place][request.model].waiting == 0, cells[place][request.model].unservedSince == nil {
+            cells[place][request.model].unservedSince = max(request.arrivedAt, warmUp)
+        }
+        cells[place][request.model].waiting += 1
+    }
+
+    mutating func finished(_ batch: BatchInFlight, _ times: MeasuredTimes, at now: Instant) {
+        ending = (times.kernels.seconds, batch.rows)
+        guard batch.stagedAt >= warmUp else { return }
+        deviceTime += times.kernels.seconds
+        batches += 1
+        rows += batch.rows
+        let predicted = (batch.predictedFinish - batch.stagedAt).seconds
+        guard predicted > 0 else { return }
+        let relative = predicted / (now - batch.stagedAt).seconds - 1
+        predictions += 1
+        error += relative
+        absoluteError += relative.magnitude
+    }
+
+    mutating func answered(_ request: LiveRequest, _ outcome: Outcome, at now: Instant) {
+        let place = request.requestClass.rawValue
+        let isCounted = request.arrivedAt >= warmUp
+        cells[place][request.model].waiting -= 1
+        switch outcome {
+        case .met, .late:
+            noteService(place, request.model, at: now)
+            guard isCounted else { return }
+            let latency = now - request.arrivedAt
+            latencies[place].append(latency.nanoseconds)
+            if outcome == .met {
+                cells[place][request.model].met += 1
+            } else {
+                cells[place][request.model].late += 1
+                latenesses[place].append((now - request.deadline).nanoseconds)
+                lateTime[place] += ending.kernels / Double(ending.rows)
+            }
+        default: if isCounted { cells[place][request.model].shed += 1 }
+        }
+    }
+
+    private mutating func noteService(_ place: Int, _ model: Int, at now: Instant) {
+        if let since = cells[place][model].unservedSince {
+            cells[place][model].longestStarvation = max(cells[place][model].longestStarvation, now - since)
+        }
+        cells[place][model].unservedSince = cells[place][model].waiting > 0 ? max(now, warmUp) : nil
+    }
+
+    /// The figures. What was never served again starves until the end of the scenario.
+    func result(of scenario: Scenario, _ setup: PolicySetup, seed: UInt64) -> RunResult {
+        let end = Instant.zero + scenario.duration
+        let classes = RequestClass.allCases.map { requestClass -> ClassResult in
+            let place = requestClass.rawValue
+            let models = cells[place].indices.map { index -> ModelResult in
+                let cell = cells[place][index]
+                return ModelResult(
+                    name: self.models[index], arrivals: cell.arrivals, met: cell.met, late: cell.late, shed: cell.shed,
+                    longestStarvation: max(
+                        cell.longestStarvation, cell.unservedSince.map { end - $0 } ?? .zero))
+            }
+            return ClassResult(
+                requestClass: requestClass, models: models, latency: Percentiles(latencies[place]),
+                lateness: Percentiles(latenesses[place]),
+                waste: deviceTime > 0 ? lateTime[place] / deviceTime : 0)
+        }
+        return RunResult(
+            scenario: scenario, setup: setup, seed: seed, classes: classes,
+            meanBatch: batches > 0 ? Double(rows) / Double(batches) : nil,
+            predictionError: predictions > 0 ? absoluteError / Double(predictions) : nil,
+            predictionBias: predictions > 0 ? error / Double(predictions) : nil)
+    }
+}

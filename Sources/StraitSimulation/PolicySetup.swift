@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import StraitCore
+
+/// A policy with all that it is run with. The only place where the simulator makes a scheduler.
+package struct PolicySetup: Sendable, Hashable {
+    /// What results call it.
+    package var name: String
+    /// The policy.
+    package var policy: PolicyName
+    /// Batches that it may run at the same time on a device.
+    package var lanes: Int
+    /// What else can be set.
+    package var options: SchedulerOptions
+    /// How much may wait.
+    package var limits: SchedulerLimits
+
+    /// A policy with its own best number of lanes unless one is given.
+    package init(
+        _ policy: PolicyName, lanes: Int? = nil, options: SchedulerOptions = SchedulerOptions(),
+        limits: SchedulerLimits = SchedulerLimits()
+    ) {
+        name = policy.rawValue
+        self.policy = policy
+        self.lanes = lanes ?? Self.bestLanes(policy)
+        self.options = options
+        self.limits = limits
+    }
+
+    /// The policy of a name.
+    ///
+    /// - Throws: `unknownPolicy` if there is none, `badPlan` for lanes below 1.
+    package init(
+        named name: String, lanes: Int? = nil, options: SchedulerOptions = SchedulerOptions()
+    ) throws(SimulationError) {
+        guard let policy = PolicyName(rawValue: name) else {
+            let names = PolicyName.allCases.map(\.rawValue).joined(separator: ", ")
+            throw SimulationError(.unknownPolicy, "There is no policy \(name); there are \(names).")
+        }
+        guard lanes ?? 1 >= 1 else {
+            throw SimulationError(.badPlan, "\(lanes ?? 0) lanes: a device needs at least one.")
+        }
+        self.init(policy, lanes: lanes, options: options)
+    }
+
+    /// A scheduler without devices and models.
+    func makeScheduler() -> Scheduler { Scheduler(policy: policy, limits: limits, options: options) }
+
+    /// The lanes with which a policy did best on the tuning seeds of the centre scenario.
+    private static func bestLanes(_ policy: PolicyName) -> Int {
+        switch policy.rawValue {
+        case "strait": 3
+        case let name where name.hasSuffix("-gate"): 3
+        default: 2
+        }
+    }
+}

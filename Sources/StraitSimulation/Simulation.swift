@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// StraitSimulation: drives the scheduler with virtual time against simulated devices: scenarios, arrivals, the checks
+// that every run has to pass, and what comes of a run in figures.
+
+internal import StraitCore
+internal import VirtualAccelerator
+
+/// One run of a scenario under a policy. The same scenario, policy and seed give the same result, byte for byte.
+package struct Simulation: Sendable {
+    private let scenario: Scenario
+    private let setup: PolicySetup
+    private let seed: UInt64
+    private let arrivals: [Arrival]
+    private var scheduler: Scheduler
+    private var accelerator: VirtualAccelerator
+    private var checker: RunChecker
+    private var metrics: Metrics
+    private var actions = ActionList()
+    private var deviceEvents: [AcceleratorEvent] = []
+    private var batches: [BatchInFlight] = []
+    private var freeSlots: [RequestID] = []
+    private var slots: UInt32 = 0
+    private var timer = Instant.never
+    private var now = Instant.zero
+    private var steps = 0
+    private let stepsBetweenInspections: Int
+
+    /// Steps between two inspections of the scheduler's tables, which cost as much as many thousand steps.
+    package static let usualInspection = 50_000
+
+    /// Runs a scenario to its end.
+    ///
+    /// - Parameter stepsBetweenInspections: how often all of the scheduler's tables are checked; 1 for after each step.
+    /// - Throws: `brokenRule` if the scheduler or the device breaks a rule, with the last events; `badPlan` if the
+    ///   scenario makes no sense.
+    package static func run(
+        _ scenario: Scenario, _ setup: PolicySetup, seed: UInt64, stepsBetweenInspections: Int = usualInspection
+    ) throws(SimulationError) -> RunResult {
+        try scenario.validate()
+        var simulation = Simulation(scenario, setup, seed: seed, stepsBetweenInspections: stepsBetweenInspections)
+        try simulation.run()
+        return simulation.metrics.result(of: scenario, setup, seed: seed)
+    }
+
+    private init(_ scenario: Scenario, _ setup: PolicySetup, seed: UInt64, stepsBetweenInspections: Int) {
+        self.scenario = scenario
+        self.setup = setup
+        self.seed = seed
+        self.stepsBetweenInspections = stepsBetweenInspections
+        arrivals = scenario.arrivals(seed: seed)
+        scheduler = setup.makeScheduler()
+        accelerator = scenario.accelerator(seed: seed)
+        checker = RunChecker(devices: scenario.devices, lanes: setup.lanes)
+        metrics = Metrics(scenario)
+    }
+
+    private mutating func run() throws(SimulationError) {
+        for _ in 0..<scenario.devices {
+            try step(.deviceAdded(scenario.deviceDescription(lanes: setup.lanes)), as: .added)
+        }
+        for index in scenario.models.indices {
+            try step(.modelAdded(scenario.modelDescription(index, seed: seed)), as: .added)
+        }
+        var position = 0
+        while true {
+            let arrivalAt = position < arrivals.count ? arrivals[position].at : .never
+            let deviceAt = accelerator.nextEvent.map { Instant(nanoseconds: $0) } ?? .never
+            let next = min(arrivalAt, deviceAt, timer)
+            // Once nothing comes and nothing runs, a timer for those that still wait is all that can happen.
+            guard next < .never, arrivalAt < .never || checker.live > 0 else { break }
+            // A policy that asks to be woken but never decides would go on for ever.
+            if next > .zero + scenario.duration + Self.patience { break }
+            now = max(now, next)
+            if deviceAt <= next {
+                try advanceDevices()
+            } else if timer <= next {
+                timer = .never
+                try step(.timer, as: .timer)
+            } else {
+                try arrive(arrivals[position], index: position)
+                position += 1
+            }
+        }
+        if let rule = checker.brokenAtEnd(scheduler, jobs: accelerator.liveJobs) ?? scheduler.brokenInvariant() {
+            throw broken(rule)
+        }
+    }
+
+    /// How long after the last arrival a run may go on. Ten thousand waiting batches of 30 ms are done by then.
+    private static let patience = Duration.seconds(600)
+
+    private mutating func arrive(_ arrival: Arrival, index: Int) throws(SimulationError) {
+        let id: RequestID
+        if let free = freeSlots.popLast() {
+            id = free
+        } else {
+            id = RequestID(slot: slots, generation: 0)
+            slots += 1
+        }
+        let deadline = now + scenario.deadline(of: arrival.model, arrival.requestClass)
+        let live = LiveRequest(
+            id: id, index: index, model: arrival.model, requestClass: arrival.requestClass, arrivedAt: now,
+            deadline: deadline)
+        checker.arrived(live)
+        metrics.arrived(live)
+        let request = Request(
+            id: id, work: WorkShape(model: ModelID(index: arrival.model), elementsPerRow: 1),
+            shape: ShapeID(number: 0), requestClass: arrival.requestClass, rows: 1, deadline: deadline)
+        try step(.arrival(request), as: .arrival(id.slot))
+    }
+
+    private mutating func advanceDevices() throws(SimulationError) {
+        deviceEvents.removeAll(keepingCapacity: true)
+        accelerator.advance(to: now.nanoseconds, into: &deviceEvents)
+        for event in deviceEvents {
+            let batch = batches[event.job].batch
+            switch event.kind {
+            case .copiedIn: try step(.copiedIn(batch), as: .copiedIn(batch.slot))
+            case .kernelsDone:
+                checker.leaveLane(device: batches[event.job].device, lane: batches[event.job].lane)
+                try step(.kernelsDone(batch), as: .kernelsDone(batch.slot))
+            case .finished(let times):
+                let measured = MeasuredTimes(
+                    copyIn: Duration(nanoseconds: times.copyIn), kernels: Duration(nanoseconds: times.kernels),
+                    copyOut: Duration(nanoseconds: times.copyOut))
+                metrics.finished(batches[event.job], measured, at: now)
+                try step(.finished(batch, measured), as: .finished(batch.slot))
+            }
+        }
+    }
+
+    private mutating func step(_ event: Event, as note: RunChecker.Note) throws(SimulationError) {
+        checker.note(note, at: now)
+        scheduler.step(event, at: now, into: &actions)
+        for action in actions.actions {
+            switch action {
+            case .setTimer(let instant): timer = instant
+            case .answer(let id, let outcome):
+                checker.note(.answer(id.slot), at: now)
+                guard let live = checker.live(id) else {
+                    throw broken("request \(id.slot) is answered, but nobody waits for it")
+                }
+                if let rule = checker.answered(live, outcome, at: now) { throw broken(rule) }
+                metrics.answered(live, outcome, at: now)
+                freeSlots.append(RequestID(slot: id.slot, generation: id.generation &+ 1))
+            case .stage(let staged): try stage(staged)
+            }
+        }
+        steps += 1
+        if steps % stepsBetweenInspections == 0, let rule = scheduler.brokenInvariant() { throw broken(rule) }
+    }
+
+    private mutating func stage(_ staged: StagedBatch) throws(SimulationError) {
+        checker.note(.stage(staged.batch.slot), at: now)
+        let members = actions.members[staged.members]
+        if let rule = checker.staged(staged, members: members, at: now) { throw broken(rule) }
+        guard let first = members.first, let leader = checker.live(first) else {
+            throw broken("batch \(staged.batch.slot) has no members")
+        }
+        let slot = Int(staged.batch.slot)
+        let batch = BatchInFlight(
+            batch: staged.batch, device: staged.device.index, lane: staged.lane.index, rows: staged.rows,
+            stagedAt: now, predictedFinish: staged.predictedFinish)
+        while batches.count <= slot { batches.append(batch) }
+        batches[slot] = batch
+        accelerator.submit(
+            Job(
+                id: slot, device: staged.device.index, model: staged.model.index, rows: staged.rows,
+                noiseKey: UInt64(leader.index)),
+            at: now.nanoseconds)
+    }
+
+    private func broken(_ what: String) -> SimulationError {
+        SimulationError(
+            .brokenRule,
+            "\(what), at \(now.nanoseconds) ns in scenario \(scenario.name) (load \(scenario.load), "
+                + "\(scenario.arrivals.rawValue), \(scenario.physics.rawValue)), policy \(setup.name), seed \(seed). "
+                + "The last events:\n\(checker.history)")
+    }
+}
+
+/// A batch between its staging and its end.
+struct BatchInFlight: Sendable {
+    var batch: BatchID
+    var device: Int
+    var lane: Int
+    var rows: Int
+    var stagedAt: Instant
+    var predictedFinish: Instant
+}
+
+extension Scenario {
+    /// - Throws: `badPlan` naming what makes no sense.
+    func validate() throws(SimulationError) {
+        func require(_ holds: Bool, _ message: String) throws(SimulationError) {
+            if !holds { throw SimulationError(.badPlan, "Scenario \(name): \(message)") }
+        }
+        try require(!models.isEmpty, "it has no models.")
+        try require(devices >= 1 && devices <= 64, "\(devices) devices; there are between 1 and 64.")
+        try require(load > 0 && load <= 100, "load \(load); it is above 0 and at most 100.")
+        try require(highShare >= 0 && highShare <= 1, "a high share of \(highShare); it is between 0 and 1.")
+        try require(duration > warmUp, "it lasts \(duration.seconds) s, which must be more than its warm-up.")
+        try require(duration <= .seconds(100_000), "it lasts \(duration.seconds) s; 100000 s is the most.")
+    }
+}

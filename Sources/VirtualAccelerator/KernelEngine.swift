@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The kernels on one device: which run, how fast, and when the next thing happens to one of them.
+struct KernelEngine: Sendable {
+    private struct Kernel: Sendable {
+        var job: Int
+        var model: Int
+        var rows: Int
+        /// −1 while it hangs.
+        var phase: Int
+        /// Nanoseconds left of the phase at full speed.
+        var remaining: Double
+        var speed = 1.0
+        /// What the whole batch takes, noise and change included.
+        var time: Double
+        var key: UInt64
+    }
+
+    private let device: SimulatedDevice
+    private let physics: Physics
+    private let noise: NoiseLevels
+    private let courses: [KernelCourse]
+    private var running: [Kernel] = []
+    private var waiting: [Kernel] = []
+    private var updatedAt: Int64 = 0
+    /// When something happens next; `.max` when nothing will.
+    private(set) var next = Int64.max
+    private var demands: [SharedDemand] = []
+    private var speeds: [Double] = []
+
+    init(_ device: SimulatedDevice, physics: Physics, noise: NoiseLevels, courses: [KernelCourse]) {
+        precondition(device.streams > 0, "a device needs at least one stream")
+        self.device = device
+        self.physics = physics
+        self.noise = noise
+        self.courses = courses
+    }
+
+    /// Starts a batch, or lets it wait for a stream.
+    ///
+    /// - Returns: whether it started.
+    mutating func start(job: Int, model: Int, rows: Int, slowdown: Double, key: UInt64, at now: Int64) -> Bool {
+        let solo = Double(courses[model].model.soloTime(rows: rows))
+        let time = solo * slowdown * Noise.factor(sigma: noise.batch, Noise.mix(key, 0))
+        var kernel = Kernel(job: job, model: model, rows: rows, phase: -1, remaining: 0, time: time, key: key)
+        if Noise.unit(Noise.mix(key, 1)) < noise.hiccups {
+            let span = Double(noise.longestHiccup - noise.shortestHiccup)
+            kernel.remaining = Double(noise.shortestHiccup) + span * Noise.unit(Noise.mix(key, 2))
+        }
+        guard running.count < device.streams else {
+            waiting.append(kernel)
+            return false
+        }
+        progress(to: now)
+        enter(kernel)
+        refresh(at: now)
+        return true
+    }
+
+    /// Lets kernels run until `now`, which is not later than `next`.
+    ///
+    /// - Parameters:
+    ///   - done: gets the jobs whose kernels are done.
+    ///   - started: gets the jobs that waited for a stream and start now.
+    mutating func advance(to now: Int64, done: inout [Int], started: inout [Int]) {
+        progress(to: now)
+        var index = 0
+        while index < running.count {
+            // The next instant was rounded up, so what ends now has nothing left.
+            while running[index].remaining <= 0, running[index].phase < courses[running[index].model].phases.count {
+                beginNextPhase(of: index)
+            }
+            if running[index].phase >= courses[running[index].model].phases.count {
+                done.append(running[index].job)
+                running.remove(at: index)
+            } else {
+                index += 1
+            }
+        }
+        while running.count < device.streams, !waiting.isEmpty {
+            started.append(waiting[0].job)
+            enter(waiting.removeFirst())
+        }
+        refresh(at: now)
+    }
+
+    private mutating func enter(_ kernel: Kernel) {
+        running.append(kernel)
+        if kernel.remaining <= 0 { beginNextPhase(of: running.count - 1) }
+    }
+
+    private mutating func beginNextPhase(of index: Int) {
+        running[index].phase += 1
+        let phases = courses[running[index].model].phases
+        guard running[index].phase < phases.count else { return }
+        let luck = Noise.mix(running[index].key, UInt64(3 + running[index].phase))
+        running[index].remaining =
+            running[index].time * phases[running[index].phase].share * Noise.factor(sigma: noise.phase, luck)
+    }
+
+    private mutating func progress(to now: Int64) {
+        let elapsed = Double(now - updatedAt)
+        updatedAt = now
+        guard elapsed > 0 else { return }
+        for index in running.indices { running[index].remaining -= elapsed * running[index].speed }
+    }
+
+    /// Finds everybody's speed from now on, and the next instant at which that changes.
+    private mutating func refresh(at now: Int64) {
+        next = .max
+        guard !running.isEmpty else { return }
+        demands.removeAll(keepingCapacity: true)
+        for kernel in running where kernel.phase >= 0 {
+            demands.append(
+                SharedDemand(
+                    demand: courses[kernel.model].demand(rows: kernel.rows, phase: kernel.phase),
+                    cacheSensitivity: courses[kernel.model].model.cacheSensitivity))
+        }
+        for neighbour in device.neighbours {
+            if neighbour.from > now { next = min(next, neighbour.from) }
+            if neighbour.until > now { next = min(next, neighbour.until) }
+            if neighbour.from <= now, neighbour.until > now {
+                demands.append(SharedDemand(demand: neighbour.demand, cacheSensitivity: 0))
+            }
+        }
+        var clock = 1.0
+        for change in device.clock {
+            if change.at <= now { clock = change.factor } else { next = min(next, change.at) }
+        }
+        physics.speeds(of: demands, into: &speeds)
+        var position = 0
+        for index in running.indices {
+            if running[index].phase < 0 {
+                running[index].speed = 1  // a hiccup takes its time whatever the clock
+            } else {
+                running[index].speed = speeds[position] * clock
+                position += 1
+            }
+            next = min(next, now + nanosecondsUp(running[index].remaining / running[index].speed))
+        }
+    }
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ArgumentParser
+internal import Glibc
+internal import StraitCore
+internal import StraitLoad
+internal import StraitPlatform
+internal import StraitSimulation
+internal import Synchronization
+internal import VirtualAccelerator
+
+/// `strait simulate`: runs the scheduler against simulated devices in virtual time and prints what became of requests.
+struct SimulateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "simulate",
+        abstract: "Compare policies on simulated devices: the same scheduler, virtual time, the same arrivals for all.",
+        discussion: """
+            SCENARIO is the name of a scenario; centre is one device like an L4 with six models. Options change one thing \
+            about it. Everything follows from the seeds: two runs give the same bytes.
+
+            The table shows the share of requests that were not answered in time, as means over the seeds. --json writes \
+            one object a line for each scenario, policy, seed and class.
+
+            EXAMPLE
+              strait simulate centre --policies strait,edf-priority,fifo --seeds 1000-1004 --loads 0.8,1.0,1.3 \\
+                --arrivals poisson,gamma --json results.jsonl
+            """)
+
+    @Argument(help: "The scenario: \(ScenarioLibrary.names.joined(separator: ", ")).")
+    var scenario: String
+
+    @Option(help: "Policies, separated by commas; all of them if not given.")
+    var policies = PolicyName.allCases.map(\.rawValue).joined(separator: ",")
+
+    @Option(help: "Seeds: numbers and ranges, separated by commas.")
+    var seeds = "1000-1004"
+
+    @Option(help: "Loads, separated by commas; 1 is what a device does one reference batch after the other.")
+    var loads: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "How requests come, separated by commas: \(ArrivalKind.names).", valueName: "kinds"))
+    var arrivals: String?
+
+    @Option(help: "How co-runners slow each other down: \(Physics.names).")
+    var physics: Physics = .waterfill
+
+    @Option(help: "What changes on the way: \(Change.names).")
+    var change: Change = .none
+
+    @Option(help: "Devices, all alike; the load grows with them.")
+    var devices = 1
+
+    @Option(help: "Batches at the same time on a device, instead of each policy's own choice.")
+    var lanes: Int?
+
+    @Option(help: "What the policies predict interference with: \(EstimatorName.names).")
+    var estimator: String?
+
+    @Option(help: "How long requests arrive, in seconds; the first five are not counted.")
+    var seconds = 60.0
+
+    @Option(help: "Write all results to this file, - for standard output.")
+    var json: String?
+
+    @Option(help: "Threads; as many as there are cores if not given.")
+    var threads: Int?
+
+    @Flag(help: "No progress line.")
+    var quiet = false
+
+    func run() throws {
+        do {
+            let sweep = try makeSweep()
+            let results = try SweepRunner(sweep, threads: threads ?? CoreSet.allowed().count, quiet: quiet).run()
+            // Where the JSON goes to standard output, nothing else does.
+            let table = Self.table(sweep.summaries(of: results))
+            if json == "-" { writeToStandardError(table) } else { print(table, terminator: "") }
+            if let json { try writeText(results.map(\.jsonLines).joined(), to: json) }
+        } catch let error as SimulationError {
+            throw fail(error.message)
+        } catch let error as LoadError {
+            throw fail(error.message)
+        }
+    }
+
+    private func fail(_ message: String) -> ExitCode {
+        writeToStandardError("strait simulate: \(message)\n")
+        return ExitCode(1)
+    }
+
+    private func makeSweep() throws(SimulationError) -> Sweep {
+        var base = try ScenarioLibrary.scenario(named: scenario)
+        base.physics = physics
+        base.change = change
+        base.devices = devices
+        guard seconds > 0, seconds <= 100_000 else {
+            throw SimulationError(.badPlan, "--seconds \(seconds): expected a number above 5 and up to 100000.")
+        }
+        base.duration = .seconds(seconds)
+        var scenarios: [Scenario] = []
+        for kind in try list(arrivals, "--arrivals", ArrivalKind.names, ArrivalKind.init(rawValue:)) ?? [base.arrivals]
+        {
+            for load in try list(loads, "--loads", "numbers", { Double($0) }) ?? [base.load] {
+                var scenario = base
+                scenario.arrivals = kind
+                scenario.load = load
+                scenarios.append(scenario)
+            }
+        }
+        var options = SchedulerOptions()
+        if let estimator {
+            guard let name = EstimatorName(rawValue: estimator) else {
+                throw SimulationError(.badPlan, "--estimator \(estimator) is none of \(EstimatorName.names).")
+            }
+            options.estimator = name
+        }
+        var setups: [PolicySetup] = []
+        for name in policies.split(separator: ",") {
+            setups.append(try PolicySetup(named: String(name), lanes: lanes, options: options))
+        }
+        guard !setups.isEmpty else { throw SimulationError(.badPlan, "--policies names none.") }
+        return Sweep(scenarios: scenarios, setups: setups, seeds: try Sweep.seeds(seeds))
+    }
+
+    private func list<Element>(
+        _ text: String?, _ option: String, _ expected: String, _ parse: (String) -> Element?
+    ) throws(SimulationError) -> [Element]? {
+        guard let text else { return nil }
+        var elements: [Element] = []
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            guard let element = parse(String(part)) else {
+                throw SimulationError(.badPlan, "\(option) \(text): \(part) is none of \(expected).")
+            }
+            elements.append(element)
+        }
+        return elements
+    }
+
+    private static func table(_ summaries: [Sweep.Summary]) -> String {
+        var table = TextTable(
+            [
+                "arrivals", "load", "policy", "lanes", "V high %", "V low %", "worst low %", "high requests",
+                "rows a batch", "error %",
+            ], leftColumns: 3)
+        for summary in summaries {
+            table.append([
+                summary.scenario.arrivals.rawValue, decimal(summary.scenario.load, 2), summary.setup.name,
+                "\(summary.setup.lanes)", decimal(summary.high * 100, 2), decimal(summary.low * 100, 2),
+                decimal(summary.worstLow * 100, 2), "\(summary.highArrivals)", decimal(summary.meanBatch, 1),
+                decimal(summary.predictionError.map { $0 * 100 }, 1),
+            ])
+        }
+        return table.text
+    }
+}
+
+extension Physics: ExpressibleByArgument {}
+extension Change: ExpressibleByArgument {}
+
+extension CaseIterable where Self: RawRepresentable, RawValue == String {
+    fileprivate static var names: String { allCases.map(\.rawValue).joined(separator: ", ") }
+}
+
+/// Makes the runs of a sweep on several threads. Which thread makes which changes nothing about the results.
+private final class SweepRunner: Sendable {
+    private struct State {
+        var next = 0
+        var done = 0
+        var requests = 0
+        var results: [RunResult?]
+        var failure: SimulationError?
+        var shownAt: Int64 = 0
+    }
+
+    private let sweep: Sweep
+    private let threads: Int
+    private let quiet: Bool
+    private let startedAt = MonotonicClock.nanoseconds()
+    private let state: Mutex<State>
+
+    init(_ sweep: Sweep, threads: Int, quiet: Bool) {
+        self.sweep = sweep
+        self.threads = min(max(1, threads), max(1, sweep.runs.count))
+        self.quiet = quiet
+        state = Mutex(State(results: Array(repeating: nil, count: sweep.runs.count)))
+    }
+
+    /// - Throws: the first failure; runs that had not begun by then are not made.
+    func run() throws(SimulationError) -> [RunResult] {
+        let workers = (0..<threads).map { index in SystemThread(name: "simulate-\(index)") { self.work() } }
+        for worker in workers { worker.join() }
+        if !quiet, isatty(STDERR_FILENO) == 1 { writeToStandardError("\r\u{1B}[K") }
+        let (results, failure) = state.withLock { ($0.results.compactMap(\.self), $0.failure) }
+        if let failure { throw failure }
+        return results
+    }
+
+    private func work() {
+        while let index = takeNext() {
+            do throws(SimulationError) {
+                let result = try sweep.runs[index].result()
+                let progress = state.withLock { state -> String? in
+                    state.results[index] = result
+                    state.done += 1
+                    state.requests += result.classes.reduce(0) { $0 + $1.arrivals }
+                    return progressLine(&state)
+                }
+                if let progress { writeToStandardError(progress) }
+            } catch {
+                state.withLock { $0.failure = $0.failure ?? error }
+            }
+        }
+    }
+
+    private func takeNext() -> Int? {
+        state.withLock { state in
+            guard state.failure == nil, state.next < sweep.runs.count else { return nil }
+            defer { state.next += 1 }
+            return state.next
+        }
+    }
+
+    /// What to show, at most ten times a second on a terminal and once a second elsewhere.
+    private func progressLine(_ state: inout State) -> String? {
+        let now = MonotonicClock.nanoseconds()
+        let isTerminal = isatty(STDERR_FILENO) == 1
+        guard !quiet, now - state.shownAt >= (isTerminal ? 100_000_000 : 1_000_000_000) else { return nil }
+        state.shownAt = now
+        let rate = Double(state.requests) / (Double(now - startedAt) / 1e9)
+        let line = "\(state.done) of \(sweep.runs.count) runs, \(decimal(rate, 0)) requests a second"
+        return isTerminal ? "\r\u{1B}[K\(line)" : "\(line)\n"
+    }
+}
