@@ -33,67 +33,60 @@ public struct StraitOptions: Sendable, Hashable {
     /// Batches join only while their demands fit.
     public var usesGate = true
     /// What decides whether a batch fits beside others.
-    public var gateRule = GateRule.demand
+    public var gateRule = GateRule.speed
     /// What a candidate costs the batches beside it counts.
     public var usesHarm = true
-    /// What a candidate costs high requests that wait or are expected counts.
+    /// Nothing is staged that would cost high requests that wait or are expected their lane.
     public var usesReservation = true
-    /// Dispatching now is weighed against dispatching later; without it what is likely to be met is dispatched.
-    public var usesDeferral = true
-    /// Batches of all sizes are tried; without it only the largest.
+    /// Low requests do not make a batch hold its lane for long.
+    public var limitsHold = true
+    /// Slack counts where regrets are alike; without it regret alone ranks candidates.
+    public var usesUrgency = true
+    /// A batch that may not join, or would be late or make others late, is made smaller; without it, it waits.
     public var searchesBatchSizes = true
-    /// Low batches are made smaller until the gate lets them in. Off: each row of a small
-    /// batch takes two to four times as long.
-    public var shrinksLowToFit = false
     /// Low requests fill up batches of high ones.
     public var mixesClasses = true
     /// Low models that fare worse than the others are preferred.
     public var usesEquity = true
-    /// At most 16 models, 4 candidates with reservation, 8 reserving models, 2 devices are looked at in full.
+    /// At most 16 models and 2 devices are looked at in full.
     public var prunes = true
 
     // -- constants ------------------------------------------------------------------------------------------------
 
-    /// The summed compute demand up to which a batch may join running ones: slightly beyond full, because demands are
-    /// averages over phases and rarely peak together.
+    /// By how much the summed predicted speed of all batches on a device must rise when one joins, with the rule `speed`:
+    /// 0 would let in what only slows down the others, 1 would let nothing in. Between 0.2 and 0.4 nothing changes much.
+    public var gateSpeedGain = 0.25
+    /// The summed compute demand up to which a batch may join running ones, with the rule `demand`, and up to which
+    /// high requests are planned beside running ones: slightly beyond full, because demands are averages over phases.
     public var gateBudget = 1.25
-    /// What a batch with high requests may exceed it by: its deadline is worth some slow-down of the others.
+    /// What a batch with high requests may exceed it by, with the rule `demand`.
     public var gateHighBonus = 0.25
-    /// The budget from four devices on: with many devices a full one can wait for another.
+    /// The budget from four devices on, with the rule `demand`: with many devices a full one can wait for another.
     public var gateBudgetManyDevices = 1.6
-    /// By how much the summed predicted speed of all batches on a device must rise when a low batch joins, with the rule
-    /// `speed`: below that, running it later costs the device less than running it now.
-    public var gateSpeedGain = 0.3
-    /// The same for a batch with high requests.
-    public var gateSpeedGainHigh = 0.05
-    /// The share of its slack after which a low head that only the gate holds back closes the gate to other low ones.
-    /// A quarter, as in the design, cost 2 to 4 points of low misses in simulation: closing idles lanes.
+    /// The share of its slack after which a head that only the demand gate holds back closes it to others.
     public var gatePatienceLow = 0.75
     /// The same for a high head.
     public var gatePatienceHigh = 0.5
-    /// The weight of a high request against a low one's 1, while no high request is missed.
-    public var highWeight = 30.0
-    /// How much that weight grows with the share of high misses, so that scarcity defends itself.
-    public var highWeightGrowth = 60.0
-    /// The weight's bound: beyond it low requests would not exist.
-    public var highWeightLimit = 80.0
-    /// How much of a high request's chance at the next opportunity counts against dispatching it now. At 0.7 low batches
-    /// on the verge of lateness outbid high ones too often in bursts.
-    public var highPatience = 0.5
-    /// The same for a low request, which may wait longer for a better batch.
-    public var lowPatience = 0.97
-    /// How many gaps between dispatches the next opportunity of a high request is away.
-    public var highHorizonGaps = 2.0
-    /// The same for a low request: it is overtaken by high ones.
-    public var lowHorizonGaps = 8.0
-    /// Heads less likely to be met than this are passed over while others wait behind them.
+    /// What a high request is worth in low ones: for harm, and for the high requests to be expected that a candidate
+    /// would cost. Between 30 and 1000 nothing changes much.
+    public var highWeight = 100.0
+    /// The share of its usual time by which a high request's slack is reckoned shorter.
+    public var highAdvance = 0.5
+    /// What predicted times are taken times, beside their 99 % quantile, when high requests are planned: plans do not
+    /// know what else will come.
+    public var guardMargin = 1.2
+    /// How many gaps between dispatches the next opportunity is away: as many as models usually compete.
+    public var horizonGaps = 4.0
+    /// Low heads less likely to be met than this are passed over while others wait behind them.
     public var hopelessHead = 0.35
-    /// The weight of a low model's excess of misses in its rank.
+    /// How long low requests may make a batch hold its lane, as a share of the least time that high requests have.
+    /// Beyond a half, a long batch on one lane leaves the next high requests only the others; much below, batches of
+    /// slow models become too small to be worth their while.
+    public var holdShare = 0.4
+    /// How much a low model's weight grows with its excess of misses over the class's mean.
     public var equityWeight = 30.0
-    /// The extra gate budget per excess of misses, with the rule `demand`.
-    public var equityBudget = 2.0
-    /// How much less the summed speed must rise per excess of misses, with the rule `speed`.
-    public var equitySpeed = 0.5
+    /// How much longer its batches may hold a lane, per excess of misses.
+    public var equityHold = 5.0
     /// The share of device time that every backlogged low model gets over any five seconds; 0 for none.
     public var lowFloor = 0.02
 

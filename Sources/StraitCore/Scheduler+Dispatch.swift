@@ -27,6 +27,7 @@ extension Scheduler {
         let firstMember = actions.members.count
         for _ in 0..<dispatch.count { join(batch, from: dispatch.queue, into: &actions) }
         if let filler = dispatch.filler {
+            for _ in 0..<dispatch.fillerSkipped { shedFirst(of: filler, at: now, into: &actions) }
             for _ in 0..<dispatch.fillerCount { join(batch, from: filler, into: &actions) }
         }
         stage(batch, members: firstMember..<actions.members.count, at: now, into: &actions)

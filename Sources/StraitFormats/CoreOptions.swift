@@ -48,20 +48,17 @@ extension StraitOptions {
     private static let switches: [(String, any WritableKeyPath<StraitOptions, Bool> & Sendable)] = [
         ("models_transfers", \.modelsTransfers), ("uses_bias", \.usesBias), ("uses_calibration", \.usesCalibration),
         ("uses_gate", \.usesGate), ("uses_harm", \.usesHarm), ("uses_reservation", \.usesReservation),
-        ("uses_deferral", \.usesDeferral), ("searches_batch_sizes", \.searchesBatchSizes),
-        ("shrinks_low_to_fit", \.shrinksLowToFit),
-        ("mixes_classes", \.mixesClasses), ("uses_equity", \.usesEquity), ("prunes", \.prunes),
+        ("limits_hold", \.limitsHold), ("uses_urgency", \.usesUrgency),
+        ("searches_batch_sizes", \.searchesBatchSizes), ("mixes_classes", \.mixesClasses),
+        ("uses_equity", \.usesEquity), ("prunes", \.prunes),
     ]
     /// The constants by their names in JSON.
     private static let constants: [(String, any WritableKeyPath<StraitOptions, Double> & Sendable)] = [
-        ("gate_budget", \.gateBudget), ("gate_high_bonus", \.gateHighBonus),
-        ("gate_budget_many_devices", \.gateBudgetManyDevices), ("gate_speed_gain", \.gateSpeedGain),
-        ("gate_speed_gain_high", \.gateSpeedGainHigh), ("gate_patience_low", \.gatePatienceLow),
-        ("gate_patience_high", \.gatePatienceHigh), ("high_weight", \.highWeight),
-        ("high_weight_growth", \.highWeightGrowth), ("high_weight_limit", \.highWeightLimit),
-        ("high_patience", \.highPatience), ("low_patience", \.lowPatience), ("high_horizon_gaps", \.highHorizonGaps),
-        ("low_horizon_gaps", \.lowHorizonGaps), ("hopeless_head", \.hopelessHead),
-        ("equity_weight", \.equityWeight), ("equity_budget", \.equityBudget), ("equity_speed", \.equitySpeed),
+        ("gate_speed_gain", \.gateSpeedGain), ("gate_budget", \.gateBudget), ("gate_high_bonus", \.gateHighBonus),
+        ("gate_budget_many_devices", \.gateBudgetManyDevices), ("gate_patience_low", \.gatePatienceLow),
+        ("gate_patience_high", \.gatePatienceHigh), ("high_weight", \.highWeight), ("high_advance", \.highAdvance),
+        ("guard_margin", \.guardMargin), ("horizon_gaps", \.horizonGaps), ("hopeless_head", \.hopelessHead),
+        ("hold_share", \.holdShare), ("equity_weight", \.equityWeight), ("equity_hold", \.equityHold),
         ("low_floor", \.lowFloor),
     ]
     /// What a constant may be: none is of another order of magnitude than the defaults.

@@ -49,7 +49,7 @@ package struct PolicySetup: Sendable, Hashable {
     /// The lanes with which a policy did best on the tuning seeds of the centre scenario.
     private static func bestLanes(_ policy: PolicyName) -> Int {
         switch policy.rawValue {
-        case "strait": 3
+        case "strait": 4
         case let name where name.hasSuffix("-gate"): 3
         default: 2
         }

@@ -83,7 +83,8 @@ func randomOptions(using generator: inout SeededGenerator) -> SchedulerOptions {
     options.estimator = EstimatorName.allCases.randomElement(using: &generator) ?? .kalman
     options.explanations = Bool.random(using: &generator) ? 16 : 0
     let switches: [WritableKeyPath<StraitOptions, Bool>] = [
-        \.modelsTransfers, \.usesBias, \.usesCalibration, \.usesGate, \.usesHarm, \.usesReservation, \.usesDeferral,
+        \.modelsTransfers, \.usesBias, \.usesCalibration, \.usesGate, \.usesHarm, \.usesReservation,
+        \.limitsHold, \.usesUrgency,
         \.searchesBatchSizes, \.mixesClasses, \.usesEquity, \.prunes,
     ]
     for path in switches { options.strait[keyPath: path] = Int.random(in: 0..<4, using: &generator) > 0 }

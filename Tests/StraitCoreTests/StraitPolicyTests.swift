@@ -95,8 +95,8 @@ internal import Testing
         let log = try #require(harness.scheduler.decisions)
         let record = try #require(log.records.last { $0.chosen != nil })
         let chosen = record.options[try #require(record.chosen)]
-        #expect(chosen.candidate.gain > 0)
-        #expect(chosen.candidate.value == chosen.candidate.gain - chosen.candidate.harm - chosen.candidate.reservation)
+        #expect(chosen.candidate.regret >= chosen.candidate.harm)
+        #expect(chosen.candidate.loss == 0)
         #expect(chosen.bound95 > chosen.predictedFinish)
         #expect(log.records.count <= 8)
         harness.drain()

@@ -21,10 +21,9 @@ package struct DemandGate: Sendable {
     package init(_ options: StraitOptions) { self.options = options }
 
     /// The budget for a batch.
-    package func budget(_ requestClass: RequestClass, devices: Int, excess: Double = 0) -> Double {
+    package func budget(_ requestClass: RequestClass, devices: Int) -> Double {
         let base = devices >= Self.manyDevices ? options.gateBudgetManyDevices : options.gateBudget
-        let equity = options.usesEquity && requestClass == .low ? options.equityBudget * excess : 0
-        return base + (requestClass == .high ? options.gateHighBonus : equity)
+        return base + (requestClass == .high ? options.gateHighBonus : 0)
     }
 
     private static let manyDevices = 4
@@ -61,42 +60,6 @@ package struct DemandGate: Sendable {
             closedFor = nil
             blocked[queue] = nil
         }
-    }
-}
-
-/// The summed speed of the batches on a device, with and without one more.
-package struct SpeedGate: Sendable {
-    private var set = RunningSet()
-    private var theta = SIMD8<Double>()
-    private var before = 0.0
-
-    package init() {}
-
-    /// Takes note of what is on a device and will run beside a newcomer.
-    ///
-    /// - Complexity: O(batches²).
-    mutating func load(_ state: SchedulerState, _ device: DeviceID) {
-        set.removeAll()
-        theta = state.interference.theta
-        for batch in state.devices[device].resident {
-            if let record = state.batches[batch], record.phase != .copyingOut { set.append(record.run.demand) }
-        }
-        before = total()
-    }
-
-    /// By how much the summed speed rises when a batch of that demand joins.
-    ///
-    /// - Complexity: O(batches²).
-    mutating func gain(of demand: Demand) -> Double {
-        set.append(demand)
-        defer { set.removeLast() }
-        return total() - before
-    }
-
-    private func total() -> Double {
-        var sum = 0.0
-        for index in 0..<set.count { sum += set.speed(of: index, theta: theta) }
-        return sum
     }
 }
 

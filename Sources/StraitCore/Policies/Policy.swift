@@ -71,6 +71,8 @@ package struct Dispatch: Sendable, Hashable {
     /// A queue of the same model and shape that fills up the batch, and how many of its first requests go.
     package var filler: Int?
     package var fillerCount = 0
+    /// How many requests at the filling queue's head are given up first.
+    package var fillerSkipped = 0
     /// Where it runs.
     package var device: DeviceID
     package var lane: LaneID

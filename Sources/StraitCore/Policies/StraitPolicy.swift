@@ -1,224 +1,333 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Dispatch by regret (design §6): of all batches that could be staged now, the one whose gain over being dispatched one
-/// opportunity later, less the harm to what runs and to what is expected, is the largest for the device time it takes.
-/// If no gain is above zero, it waits.
+/// Dispatch by regret under a guard (docs/scheduler.md): of all batches that could be staged now the one whose requests
+/// lose most by waiting, the least slack counting among equals, as long as no high request is lost by it; else the
+/// most urgent high ones. A device never idles while something may run: a row that waits for a better batch costs more
+/// than the batch gains.
 package struct StraitPolicy: Policy {
     package let order = QueueOrder.deadline
     package let shedding = Shedding.hopeless
     package let soloLearning = SoloLearning.corrected
 
     private let options: StraitOptions
-    private var gate: DemandGate
-    private var speedGate = SpeedGate()
     private var floor: LowFloor
-    private var valuation: Valuation
-    private var predictor = Predictor()
+    private var backlog = Backlog()
+    private var regret: Regret
+    private var high = HighGuard()
     private var log: DecisionLog?
 
-    /// What waits of one model and shape.
-    private struct Site: Sendable {
-        var high: Int?
-        var low: Int?
-        var urgency: Instant
+    /// A device that is looked at, with what is predicted of it.
+    private struct Place: Sendable {
+        var device: DeviceID
+        var predictor = Predictor()
+        var gate = SpeedGate()
+        var compute = 0.0
     }
 
-    private var sites: [Site] = []
+    private var places: [Place] = []
+    private var placeCount = 0
     private var candidates: [Candidate] = []
+    /// How much longer kernels take beside others than alone, of late: for plans, in which nobody knows yet who that is.
+    private var stretch = StraitPolicy.initialStretch
 
-    /// How soon to look again when nothing was worth dispatching: chances fall as deadlines near, without any event.
+    private static let initialStretch = 1.5
+    private static let stretchRange = 1.0...5.0
+    /// The weight of a batch in the stretch: a memory of 50 batches.
+    private static let stretchGain = 0.02
+    /// The shortest time after which it looks again when nothing might run: chances fall without any event.
     private static let retry = Duration.microseconds(500)
-    /// Models looked at in full: the most urgent.
-    private static let sitesKept = 16
-    /// Candidates for which the reservation is worked out: the best without it.
-    private static let candidatesReserved = 4
     /// Devices looked at: the freest.
     private static let devicesKept = 2
 
     package init(_ options: SchedulerOptions) {
         self.options = options.strait
-        gate = DemandGate(options.strait)
         floor = LowFloor(share: options.strait.lowFloor)
-        valuation = Valuation(options.strait)
+        regret = Regret(options.strait)
         log = options.explanations > 0 ? DecisionLog(capacity: options.explanations) : nil
     }
 
     package var decisions: DecisionLog? { log }
 
-    /// - Complexity: O(models · batch sizes · resident batches³), bounded by pruning.
+    package mutating func noteFinished(_ batch: BatchRecord, _ times: MeasuredTimes, _ state: SchedulerState) {
+        let alone = state.biasedWork(batch.run, of: batch.work.model)
+        guard alone > 0 else { return }
+        let ratio = Double(times.kernels.nanoseconds) / alone
+        let believed = min(max(ratio, Self.stretchRange.lowerBound), Self.stretchRange.upperBound)
+        stretch += Self.stretchGain * (believed - stretch)
+    }
+
+    /// - Complexity: O(sites · batch sizes · (resident batches³ + lanes²)), bounded by pruning.
     package mutating func decide(_ state: SchedulerState, at now: Instant) -> Decision {
-        gate.reopen(state)
         floor.account(state, until: now)
-        collectSites(state)
-        candidates.removeAll(keepingCapacity: true)
-        let isAlert = state.watchdog.isAlert(at: now)
-        var looked = 0
-        for device in devices(state) {
-            guard !options.prunes || looked < Self.devicesKept else { break }
-            if isAlert, !state.devices[device].resident.isEmpty { continue }
-            looked += 1
-            predictor.load(state, device, at: now)
-            valuation.prepare(state, device, predictor, at: now)
-            speedGate.load(state, device)
-            if let owed = floor.owed(state, on: device) { return dispatchOwed(owed, device, state, at: now) }
-            for site in sites { consider(site, on: device, state, at: now) }
-            reserve(on: device, state, at: now)
+        choosePlaces(state, at: now)
+        guard placeCount > 0 else { return .wait(until: .never) }
+        if let owed = dispatchOwed(state) { return owed }
+        regret.prepare(state, at: now)
+        regret.loadResidents(state, places[..<placeCount].lazy.map(\.device), at: now)
+        backlog.load(state, mixes: options.mixesClasses, prunes: options.prunes, at: now)
+        prepareGuard(state, at: now)
+        if log != nil { candidates.removeAll(keepingCapacity: true) }
+        let chosen = bestSafe(state) ?? mostUrgentHigh(state)
+        log?.record(candidates, chosen: chosen.flatMap(candidates.lastIndex(of:)), state, at: now)
+        guard let chosen, let lane = state.devices[chosen.device].freeLane else {
+            return .wait(until: now + max(Self.retry, Duration(clamping: state.traffic.dispatchGap / 2)))
         }
-        let best = candidates.indices.filter { candidates[$0].value > 0 }.max {
-            candidates[$0].rank < candidates[$1].rank
-        }
-        log?.record(candidates, chosen: best, state, at: now)
-        guard let best, let lane = state.devices[candidates[best].device].freeLane else {
-            return .wait(until: looked > 0 ? now + Self.retry : .never)
-        }
-        let chosen = candidates[best]
-        if let queue = chosen.lowQueue {
-            floor.noteServed(state.queues[queue].work.model, work: chosen.work)
-        }
+        if chosen.takesLow { floor.noteServed(state.queues[chosen.queue].work.model, work: chosen.work) }
         return .dispatch(chosen.dispatch(lane: lane))
+    }
+
+    // -- preparing ------------------------------------------------------------------------------------------------
+
+    /// The eligible devices that are looked at: the least loaded.
+    private mutating func choosePlaces(_ state: SchedulerState, at now: Instant) {
+        placeCount = 0
+        let isAlert = state.watchdog.isAlert(at: now)
+        let kept = options.prunes ? Self.devicesKept : state.devices.all.count
+        for index in state.devices.all.indices where state.devices.all[index].isEligible {
+            if isAlert, !state.devices.all[index].resident.isEmpty { continue }
+            let device = DeviceID(index: index)
+            let compute = state.residentDemand(on: device)
+            var position = placeCount
+            while position > 0, places[position - 1].compute > compute { position -= 1 }
+            guard position < kept else { continue }
+            if placeCount < kept { placeCount += 1 }
+            if places.count < placeCount { places.append(Place(device: device)) }
+            // Only what tells the places apart moves; the rest is loaded afterwards.
+            for other in stride(from: placeCount - 1, to: position, by: -1) {
+                places[other].device = places[other - 1].device
+                places[other].compute = places[other - 1].compute
+            }
+            places[position].device = device
+            places[position].compute = compute
+        }
+        for index in 0..<placeCount {
+            places[index].predictor.load(state, places[index].device, at: now)
+            places[index].gate.load(state, places[index].device)
+        }
+    }
+
+    private mutating func prepareGuard(_ state: SchedulerState, at now: Instant) {
+        guard options.usesReservation || options.limitsHold else { return }
+        high.removeAll()
+        for index in 0..<placeCount {
+            high.add(places[index].device, state, finishes: places[index].predictor.alone)
+        }
+        let device = places[0].device
+        let (description, stretch, usesBias) = (state.devices[device].description, stretch, options.usesBias)
+        high.prepare(
+            backlog, state, at: now,
+            demand: { work, rows in state.profiles.demand(work, rows: rows, on: description).compute },
+            time: { work, rows in
+                let bias = usesBias ? state.interference.bias(of: work.model.index) : 0
+                return state.soloWork(work, rows: rows, on: device) * max(0.1, 1 + bias) * stretch
+                    + state.copyInTime(work.model, rows: rows, on: device)
+                    + state.copyOutTime(work.model, rows: rows, on: device)
+            })
+    }
+
+    // -- deciding -------------------------------------------------------------------------------------------------
+
+    /// The candidate of the highest rank that costs no high request, nor its neighbours more than it gains.
+    private mutating func bestSafe(_ state: SchedulerState) -> Candidate? {
+        var best: Candidate?
+        for site in backlog.sites.indices {
+            var limit = backlog.sites[site].limit
+            var takesLow = true
+            while var candidate = candidate(site, limit: limit, takesLow: takesLow, state) {
+                // A row that comes along costs a fraction of what it will cost alone, so a batch is made smaller only
+                // for a reason: it may not join, its high requests would be late, or others'.
+                if candidate.isAdmitted, candidate.highSlack >= 0 || candidate.rows == 1 {
+                    guard candidate.regret >= candidate.harm, candidate.rank > best?.rank ?? -.infinity else { break }
+                    let isSafe = isSafe(&candidate, site: site)
+                    if log != nil { candidates.append(candidate) }
+                    if isSafe {
+                        best = candidate
+                        break
+                    }
+                    if candidate.fillerCount > 0 {
+                        takesLow = false
+                        continue
+                    }
+                }
+                guard options.searchesBatchSizes, candidate.rows > 1 else { break }
+                limit = candidate.rows / 2
+            }
+        }
+        return best
+    }
+
+    /// Whether staging a candidate costs no more high requests than it is worth.
+    private mutating func isSafe(_ candidate: inout Candidate, site: Int) -> Bool {
+        guard options.usesReservation else { return true }
+        let loss = high.loss(
+            candidate, site: site, margin: options.guardMargin * regret.margin, budget: options.gateBudget)
+        candidate.loss = loss
+        return loss == 0 || loss * options.highWeight <= candidate.regret - candidate.harm
+    }
+
+    /// Where no candidate is safe: of the high requests that can still be in time, those with the least slack, alone.
+    private mutating func mostUrgentHigh(_ state: SchedulerState) -> Candidate? {
+        guard options.usesReservation else { return nil }
+        var best: Candidate?
+        for site in high.order {
+            var limit = backlog.sites[site].limit
+            while let candidate = candidate(site, limit: limit, takesLow: false, state) {
+                if candidate.isAdmitted, candidate.highSlack >= 0 || candidate.rows == 1 {
+                    if log != nil { candidates.append(candidate) }
+                    if candidate.highSlack < best?.highSlack ?? .infinity { best = candidate }
+                    break
+                }
+                guard candidate.rows > 1 else { break }
+                limit = candidate.rows / 2
+            }
+        }
+        return best
+    }
+
+    /// A request of the low model that is owed device time, whatever it is worth.
+    private mutating func dispatchOwed(_ state: SchedulerState) -> Decision? {
+        let device = places[0].device
+        guard let queue = floor.owed(state, on: device), let lane = state.devices[device].freeLane else { return nil }
+        let rows = Int(state.queues[queue][0].rows)
+        let work = state.queues[queue].work
+        floor.noteServed(work.model, work: state.soloWork(work, rows: rows, on: device))
+        return .dispatch(Dispatch(queue: queue, count: 1, device: device, lane: lane))
     }
 
     // -- candidates -----------------------------------------------------------------------------------------------
 
-    /// Eligible devices, the freest first.
-    private func devices(_ state: SchedulerState) -> [DeviceID] {
-        guard state.devices.all.count > 1 else {
-            return state.devices.eligibleCount > 0 ? [DeviceID(index: 0)] : []
+    /// The batch of up to so many rows of one model and shape, on the device where it is done first; nil if not even
+    /// one request fits.
+    private mutating func candidate(
+        _ index: Int, limit: Int, takesLow: Bool, _ state: SchedulerState
+    ) -> Candidate? {
+        let site = backlog.sites[index]
+        let isHigh = site.highCount > 0
+        guard let lead = isHigh ? site.high : site.low else { return nil }
+        var candidate = Candidate(
+            queue: lead, filler: isHigh ? site.low : nil, device: places[0].device,
+            requestClass: isHigh ? .high : .low)
+        let (highs, lows) = fill(&candidate, site, limit: limit, takesLow: takesLow, state)
+        guard candidate.rows > 0 else { return nil }
+        var best: Int?
+        for place in 0..<placeCount {
+            var option = candidate
+            predict(&option, site, on: place, state)
+            guard option.isAdmitted, best == nil || option.finish < candidate.finish else { continue }
+            candidate = option
+            best = place
         }
-        return state.devices.all.indices.filter { state.devices.all[$0].isEligible }
-            .map { (device: DeviceID(index: $0), load: state.residentDemand(on: DeviceID(index: $0))) }
-            .sorted { ($0.load, $0.device.index) < ($1.load, $1.device.index) }.map(\.device)
+        guard let best else {
+            candidate.isAdmitted = false
+            return candidate
+        }
+        if placeCount > 1 { _ = places[best].predictor.finish(of: candidate.prediction) }
+        value(&candidate, site, highs: highs, lows: lows, on: best, state)
+        return candidate
     }
 
-    /// The models and shapes with work, the most urgent first; high before low.
-    private mutating func collectSites(_ state: SchedulerState) {
-        sites.removeAll(keepingCapacity: true)
-        for queue in state.queues.active {
-            guard let head = state.queues[queue].first else { continue }
-            let key = state.queues[queue].key
-            if key.requestClass == .high {
-                let low = state.queues.find(QueueKey(model: key.model, shape: key.shape, requestClass: .low))
-                let filler = low.flatMap { state.queues[$0].isEmpty ? nil : $0 }
-                sites.append(Site(high: queue, low: filler, urgency: head.key))
-            } else {
-                let high = state.queues.find(QueueKey(model: key.model, shape: key.shape, requestClass: .high))
-                if high.map({ state.queues[$0].isEmpty }) ?? true {
-                    sites.append(Site(high: nil, low: queue, urgency: head.key))
+    /// Takes high requests and then low ones for up to so many rows; returns how many of each.
+    private func fill(
+        _ candidate: inout Candidate, _ site: Backlog.Site, limit: Int, takesLow: Bool, _ state: SchedulerState
+    ) -> (highs: Int, lows: Int) {
+        var (highs, lows) = (0, 0)
+        while highs < site.highCount {
+            let rows = backlog.members[site.first + highs].rows
+            guard candidate.rows + rows <= limit else { break }
+            candidate.rows += rows
+            highs += 1
+        }
+        if takesLow, highs == site.highCount {
+            let hold = longestHold(site.work.model)
+            while lows < site.lowCount {
+                let rows = candidate.rows + backlog.members[site.first + site.highCount + lows].rows
+                guard rows <= limit else { break }
+                // The first request is taken however long it holds the lane.
+                guard candidate.rows == 0 || state.soloWork(site.work, rows: rows, on: candidate.device) <= hold else {
+                    break
                 }
+                candidate.rows = rows
+                lows += 1
             }
         }
-        guard options.prunes, sites.count > Self.sitesKept else { return }
-        sites.sort { left, right in
-            (left.high == nil) == (right.high == nil) ? left.urgency < right.urgency : left.high != nil
-        }
-        sites.removeLast(sites.count - Self.sitesKept)
+        candidate.count = site.highCount > 0 ? highs : lows
+        candidate.fillerCount = site.highCount > 0 ? lows : 0
+        return (highs, lows)
     }
 
-    /// Adds the candidates of one model and shape on one device: all that is queued, halved down to one row; where there
-    /// are both classes and they may not mix, and in any case for low ones alone, those of each class.
-    private mutating func consider(_ site: Site, on device: DeviceID, _ state: SchedulerState, at now: Instant) {
-        if let high = site.high {
-            addSizes(lead: high, filler: options.mixesClasses ? site.low : nil, .high, on: device, state, at: now)
-        }
-        if let low = site.low { addSizes(lead: low, filler: nil, .low, on: device, state, at: now) }
+    /// How long a batch may hold a lane alone for the sake of its low requests, nanoseconds: a share of the least time
+    /// that high requests have, or the next one finds all lanes taken. A model that fares worse than others may longer.
+    private func longestHold(_ model: ModelID) -> Double {
+        guard options.limitsHold else { return .infinity }
+        return options.holdShare * high.leastPatience * (1 + options.equityHold * regret.excess(of: model))
     }
 
-    private mutating func addSizes(
-        lead: Int, filler: Int?, _ requestClass: RequestClass, on device: DeviceID, _ state: SchedulerState,
-        at now: Instant
+    /// Works out whether a candidate may run on a device, and when it would be done.
+    private mutating func predict(
+        _ candidate: inout Candidate, _ site: Backlog.Site, on place: Int, _ state: SchedulerState
     ) {
-        guard let head = state.queues[lead].first else { return }
-        let work = state.queues[lead].work
-        let limit = state.models[work.model.index].description.maximumBatch
-        let queued = state.queues[lead].rows + (filler.map { state.queues[$0].rows } ?? 0)
-        var rows = min(limit, queued)
-        // A model of which too little is known runs at batch 1.
-        if state.profiles.kernelTime(work, rows: 1) == nil {
-            rows = min(rows, max(Int(head.rows), state.estimator.efficientRows(work, limit: limit)))
-        }
-        let excess = requestClass == .low ? valuation.excess(of: work.model) : 0
-        let budget = gate.budget(requestClass, devices: state.devices.all.count, excess: excess)
-        let resident = state.residentDemand(on: device)
-        let isOpen = gate.isOpen(to: lead, requestClass)
-        var isAdmitted = false
-        var best: (candidate: Candidate, score: Double)?
-        while rows >= 1 {
-            var candidate = Candidate(queue: lead, filler: filler, device: device, requestClass: requestClass)
-            guard candidate.fill(rows, state) else { break }
-            let description = state.devices[device].description
-            candidate.demand = state.profiles.demand(work, rows: candidate.rows, on: description)
-            if fits(candidate, excess: excess, beside: resident, budget: budget) {
-                isAdmitted = true
-                if isOpen {
-                    evaluate(&candidate, work, state, at: now)
-                    let score = Self.score(candidate)
-                    if score > best?.score ?? -.infinity { best = (candidate, score) }
-                }
-            } else if requestClass == .low, !options.shrinksLowToFit {
-                break
-            }
-            guard options.searchesBatchSizes, candidate.rows > 1 else { break }
-            rows = candidate.rows / 2
-        }
-        if let best { candidates.append(best.candidate) }
-        if !isAdmitted, options.usesGate { gate.noteBlocked(lead, head, requestClass, at: now) }
+        let device = places[place].device
+        let model = site.work.model
+        candidate.device = device
+        candidate.demand = state.profiles.demand(site.work, rows: candidate.rows, on: state.devices[device].description)
+        candidate.isAdmitted = admits(candidate, on: place)
+        guard candidate.isAdmitted else { return }
+        let bias = options.usesBias ? state.interference.bias(of: model.index) : 0
+        candidate.work = state.soloWork(site.work, rows: candidate.rows, on: device) * max(0.1, 1 + bias)
+        candidate.copyIn = state.copyInTime(model, rows: candidate.rows, on: device)
+        candidate.copyOut = state.copyOutTime(model, rows: candidate.rows, on: device)
+        candidate.finish = places[place].predictor.finish(of: candidate.prediction)
     }
 
-    /// By what the sizes of one model's batch are compared: hardly by time, unlike models among each other, because a row
-    /// that comes along costs a fraction of what it will cost alone. For a low batch the value itself; for one that high
-    /// requests lead, over the fourth root of its work, because other high ones wait for it.
-    private static func score(_ candidate: Candidate) -> Double {
-        guard candidate.requestClass == .high else { return candidate.value }
-        return candidate.value / candidate.work.squareRoot().squareRoot()
-    }
-
-    /// Whether the gate lets a batch join what is on its device.
-    private mutating func fits(
-        _ candidate: Candidate, excess: Double, beside resident: Double, budget: Double
-    ) -> Bool {
-        guard options.usesGate, resident > 0 else { return true }
+    private mutating func admits(_ candidate: Candidate, on place: Int) -> Bool {
+        guard options.usesGate, !places[place].gate.isIdle else { return true }
         switch options.gateRule {
-        case .demand: return gate.admits(candidate.demand.compute, beside: resident, budget: budget)
-        case .speed:
-            let needed =
-                candidate.requestClass == .high
-                ? options.gateSpeedGainHigh : options.gateSpeedGain - options.equitySpeed * excess
-            return speedGate.gain(of: candidate.demand) >= needed
+        case .speed: return places[place].gate.gain(of: candidate.demand) >= options.gateSpeedGain
+        case .demand:
+            let bonus = candidate.requestClass == .high ? options.gateHighBonus : 0
+            return places[place].compute + candidate.demand.compute <= options.gateBudget + bonus
         }
     }
 
-    private mutating func evaluate(
-        _ candidate: inout Candidate, _ work: WorkShape, _ state: SchedulerState, at now: Instant
+    /// Works out what a candidate is worth, after its finish was predicted on its place.
+    private mutating func value(
+        _ candidate: inout Candidate, _ site: Backlog.Site, highs: Int, lows: Int, on place: Int,
+        _ state: SchedulerState
     ) {
-        let solo = state.soloWork(work, rows: candidate.rows, on: candidate.device)
-        let bias = options.usesBias ? state.interference.bias(of: work.model.index) : 0
-        candidate.work = solo * max(0.1, 1 + bias)
-        candidate.copyIn = state.copyInTime(work.model, rows: candidate.rows, on: candidate.device)
-        candidate.copyOut = state.copyOutTime(work.model, rows: candidate.rows, on: candidate.device)
-        candidate.finish = predictor.finish(of: candidate.prediction)
-        candidate.allDone = predictor.beside.reduce(candidate.finish, max)
-        valuation.passOverHopeless(&candidate, state, at: now)
-        valuation.value(&candidate, state, predictor, at: now)
-    }
-
-    /// Takes the reservation off the best candidates of a device, and drops the others: with it they could only fall.
-    private mutating func reserve(on device: DeviceID, _ state: SchedulerState, at now: Instant) {
-        guard options.usesReservation else { return }
-        var own = candidates.indices.filter { candidates[$0].device == device && candidates[$0].value > 0 }
-        own.sort { candidates[$0].rank > candidates[$1].rank }
-        if options.prunes, own.count > Self.candidatesReserved {
-            for index in own[Self.candidatesReserved...] { candidates[index].value = 0 }
-            own.removeLast(own.count - Self.candidatesReserved)
+        let curve = regret.curve(candidate.requestClass, finish: candidate.finish)
+        let bounded = candidate.finish * regret.margin
+        for index in site.first..<site.first + highs {
+            let allowed = backlog.members[index].allowed
+            candidate.regret += regret.loss(curve, allowed: allowed)
+            candidate.highSlack = min(candidate.highSlack, allowed - bounded)
         }
-        for index in own { valuation.reserve(&candidates[index], state, &predictor, at: now) }
+        if highs > 0 {
+            // High requests are in a hurry before their time, so that they wait for lanes less often than low ones.
+            candidate.slack =
+                candidate.highSlack - options.highAdvance * state.traffic.stream(site.work.model.index, .high).patience
+        }
+        let firstLow = site.first + site.highCount
+        // Hopeless ones give their place to those behind, who have to be no larger, so that the prediction holds.
+        while lows > 0, candidate.skipped + lows < site.lowCount,
+            curve.chance(allowed: backlog.members[firstLow + candidate.skipped].allowed) < options.hopelessHead,
+            backlog.members[firstLow + candidate.skipped + lows].rows
+                <= backlog.members[firstLow + candidate.skipped].rows
+        {
+            candidate.skipped += 1
+        }
+        let weight = regret.lowWeight(site.work.model)
+        for index in firstLow + candidate.skipped..<firstLow + candidate.skipped + lows {
+            let allowed = backlog.members[index].allowed
+            candidate.regret += weight * regret.loss(curve, allowed: allowed)
+            // Those that would be late anyway do not hurry anybody.
+            if allowed >= candidate.finish { candidate.slack = min(candidate.slack, allowed - bounded) }
+        }
+        if candidate.slack == .infinity { candidate.slack = Self.noHurry }
+        if options.usesHarm { candidate.harm = regret.harm(places[place].predictor, on: place) }
+        candidate.rank = candidate.regret - candidate.harm
+        if options.usesUrgency { candidate.rank -= candidate.slack / regret.horizon }
     }
 
-    private mutating func dispatchOwed(
-        _ queue: Int, _ device: DeviceID, _ state: SchedulerState, at now: Instant
-    ) -> Decision {
-        guard let lane = state.devices[device].freeLane else { return .wait(until: .never) }
-        let work = state.queues[queue].work
-        floor.noteServed(work.model, work: state.soloWork(work, rows: Int(state.queues[queue][0].rows), on: device))
-        return .dispatch(Dispatch(queue: queue, count: 1, device: device, lane: lane))
-    }
+    /// The slack of a batch in which all are late: any other comes first.
+    private static let noHurry = 1e12
 }

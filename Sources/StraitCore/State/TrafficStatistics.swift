@@ -9,12 +9,20 @@ package struct TrafficStatistics: Sendable {
         package fileprivate(set) var rate = 0.0
         /// Rows of a request.
         package fileprivate(set) var rows = 1.0
-        /// From arrival to deadline, nanoseconds.
+        /// From arrival to deadline, nanoseconds: the mean, and about the least of late.
         package fileprivate(set) var patience = 0.0
+        package fileprivate(set) var leastPatience = Double.infinity
         /// The share of requests that were late or shed, of the last fifty or so.
         package fileprivate(set) var misses = 0.0
         fileprivate var lastArrival = Instant(nanoseconds: .min)
         fileprivate var gap = 0.0
+
+        /// Whether a request came in the last minute: what is rarer is not planned for.
+        package func isAlive(at now: Instant) -> Bool {
+            lastArrival.nanoseconds != .min && now - lastArrival < Self.memory
+        }
+
+        private static let memory = Duration.seconds(60)
     }
 
     private var streams: [Stream] = []
@@ -29,6 +37,8 @@ package struct TrafficStatistics: Sendable {
     private static let gapGain = 0.03
     private static let arrivalGain = 0.05
     private static let patienceGain = 0.1
+    /// How fast the least patience is forgotten: by half within 35 requests.
+    private static let leastGain = 0.02
     /// The shortest gap: more decisions than that make no difference.
     private static let shortestGap = 0.2e6
 
@@ -59,6 +69,9 @@ package struct TrafficStatistics: Sendable {
         streams[index].patience +=
             (streams[index].patience == 0 ? 1 : Self.patienceGain)
             * (patience - streams[index].patience)
+        let risen =
+            streams[index].leastPatience + Self.leastGain * (streams[index].patience - streams[index].leastPatience)
+        streams[index].leastPatience = min(patience, risen.isFinite ? risen : patience)
         streams[index].rows += Self.patienceGain * (Double(request.rows) - streams[index].rows)
         if streams[index].lastArrival.nanoseconds != .min {
             let gap = Double((now - streams[index].lastArrival).nanoseconds)
