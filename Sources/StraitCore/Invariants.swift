@@ -12,7 +12,7 @@ extension Scheduler {
                 return "\(requestClass): \(counters.arrived) arrived, but \(counters.ended) ended and \(live) are left"
             }
         }
-        return brokenQueue() ?? brokenRequest() ?? brokenLane()
+        return brokenQueue() ?? brokenRequest() ?? brokenLane() ?? brokenHang()
     }
 
     private func brokenQueue() -> String? {
@@ -87,6 +87,22 @@ extension Scheduler {
         if state.devices.all.filter(\.isEligible).count != state.devices.eligibleCount {
             return "eligible devices are miscounted"
         }
+        return nil
+    }
+
+    private func brokenHang() -> String? {
+        for batch in state.batches.live where batch.isHung != (batch.hangsFrom <= lastStep) {
+            return "\(batch.id) hangs from \(batch.hangsFrom) on, and at \(lastStep) that is not so"
+        }
+        for (index, device) in state.devices.all.enumerated() {
+            let hung = device.resident.filter { state.batches[$0]?.isHung == true }.count
+            if hung != device.hungBatches {
+                return "device \(index) has \(hung) hung batches, not \(device.hungBatches)"
+            }
+        }
+        let serving = state.devices.all.reduce(0) { $0 + ($1.isHung ? 0 : $1.lanes.count) }
+        if serving != state.devices.servingLanes { return "serving lanes are miscounted" }
+        if serving == 0, state.pendingProbe != nil { return "a probe waits for a lane that may never be free" }
         return nil
     }
 }

@@ -16,6 +16,8 @@ extension SchedulerState {
     func mayProbe(_ request: Request, at now: Instant) -> Bool {
         let model = models[request.work.model.index]
         guard pendingProbe == nil, model.hasShedSince else { return false }
+        // A lane that may never be free teaches nothing.
+        guard devices.servingLanes > 0 else { return false }
         var silence = Self.shortestSilence
         // Before a probe has proven the estimate, it must not stretch the silence: it is what is in doubt.
         if model.isProven {

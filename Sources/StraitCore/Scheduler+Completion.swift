@@ -60,7 +60,7 @@ extension Scheduler {
 
     mutating func release(_ record: BatchRecord, at now: Instant) {
         if record.phase != .copyingOut { state.devices.leaveLane(record.device, lane: record.lane) }
-        state.devices.leave(record.device, record.id)
+        state.devices.leave(record.device, record.id, wasHung: record.isHung)
         state.batches.close(record.id)
         state.refreshSpeeds(record.device)
         state.noteCompletion(of: record.work.model, wasProbe: record.isProbe, at: now)

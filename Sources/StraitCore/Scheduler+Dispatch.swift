@@ -83,8 +83,14 @@ extension Scheduler {
         state.account(device, until: now)
         state.devices.occupy(device, lane: record.lane, with: batch)
         if record.phase == .running { state.refreshSpeeds(device) }
-        let finish = now + predictedTime(of: batch, on: device, at: now)
-        state.batches.modify(batch) { $0.predictedFinish = finish }
+        let time = predictedTime(of: batch, on: device, at: now)
+        let finish = now + time
+        let hangsFrom = state.hangsFrom(time, record)
+        state.batches.modify(batch) {
+            $0.predictedFinish = finish
+            $0.hangsFrom = hangsFrom
+        }
+        timer.noteHang(hangsFrom)
         longestSolo = max(longestSolo, solo / Double(record.rows))
         state.traffic.noteDispatch(at: now, longest: longestSolo)
         actions.append(

@@ -20,14 +20,23 @@ extension Scheduler {
         }
     }
 
+    /// Gives up the request that waits to be a probe: no lane is expected to be free, ever.
+    mutating func shedProbe(_ id: RequestID, into actions: inout ActionList) {
+        guard let record = state.requests[id] else {
+            preconditionFailure("a pending probe is a live request")
+        }
+        state.pendingProbe = nil
+        state.requests.remove(id)
+        refuse(record.request, .hopelessInQueue, predictedFinish: .never, into: &actions)
+    }
+
     mutating func shedFirst(of queue: Int, at now: Instant, into actions: inout ActionList) {
         let entry = takeFirst(of: queue)
         guard let record = state.requests[entry.request] else {
             preconditionFailure("what stands in a queue is a live request")
         }
-        let finish = max(
-            now + state.estimator.expectedTime(record.request.work, rows: record.request.rows),
-            record.request.deadline)
+        let alone = now + state.estimator.expectedTime(record.request.work, rows: record.request.rows)
+        let finish = state.devices.servingLanes > 0 ? max(alone, record.request.deadline) : .never
         state.requests.remove(entry.request)
         refuse(record.request, .hopelessInQueue, predictedFinish: finish, into: &actions)
     }

@@ -10,7 +10,7 @@ public struct Scheduler: Sendable {
     let shedding: Shedding
     let order: QueueOrder
     let soloLearning: SoloLearning
-    private var lastStep = Instant(nanoseconds: .min)
+    private(set) var lastStep = Instant(nanoseconds: .min)
     var timer = CoreTimer()
     var predictor = Predictor()
     /// The longest solo time of a batch of one row, nanoseconds.
@@ -54,6 +54,7 @@ public struct Scheduler: Sendable {
         actions.removeAll()
         lastStep = max(lastStep, now)
         let now = lastStep
+        if timer.nextHang <= now { noteHangs(at: now, into: &actions) }
         switch event {
         case .deviceAdded(let description): add(description, at: now)
         case .modelAdded(let description): add(description, at: now)

@@ -18,12 +18,14 @@ extension SchedulerState {
     }
 
     /// When a new request would be answered at the earliest if all went well: the first lane free, then its share of
-    /// the work that waits before it in its class or above, then itself.
+    /// the work that waits before it in its class or above, then itself. Never where no device can be counted on.
     ///
     /// - Complexity: O(lanes) when the request would meet its deadline behind all that waits; otherwise
     ///   O(examined queues · log waiting).
     func leastFinish(of request: Request, at now: Instant) -> Instant {
-        let fixed = (earliestFreeLane(at: now) - now) + estimator.leastTime(request.work, rows: request.rows)
+        let free = earliestFreeLane(at: now)
+        guard free < .never else { return .never }
+        let fixed = (free - now) + estimator.leastTime(request.work, rows: request.rows)
         var all = queues.queuedTime[RequestClass.high.rawValue]
         if request.requestClass == .low { all += queues.queuedTime[RequestClass.low.rawValue] }
         let behindAll = now + (fixed + sharedByLanes(all)) * Self.arrivalOptimism
@@ -52,7 +54,7 @@ extension SchedulerState {
     }
 
     private func sharedByLanes(_ time: Duration) -> Duration {
-        devices.laneCount > 1 ? time * (1 / Double(devices.laneCount)) : time
+        devices.servingLanes > 1 ? time * (1 / Double(devices.servingLanes)) : time
     }
 
     /// The first instant at which a waiting request is given up: when it can no longer be started in time, or, for a
@@ -68,24 +70,27 @@ extension SchedulerState {
     }
 }
 
-/// The earliest instant at which something is to be done without an event: a waiting request becomes hopeless, or the
-/// policy asked to be asked again. And the timer that waits for it.
+/// The earliest instant at which something is to be done without an event: a waiting request becomes hopeless, a lane is
+/// taken for hung, or the policy asked to be asked again. And the timer that waits for it.
 ///
 /// The first may be too early, when the request it was noted for has left; then the timer fires for nothing and the
 /// next one is found by looking at all queues. It is never too late, but for estimates that grow while requests wait.
 struct CoreTimer: Sendable {
     /// The earliest instant noted since all queues were last looked at.
     var earliest = Instant.never
+    /// The earliest instant at which a lane may have to be taken for hung; early when its batch has ended since.
+    var nextHang = Instant.never
     /// The instant that the policy asked for.
     var policyWake = Instant.never
     /// The instant that the driver was asked to send the timer at.
     var armed = Instant.never
 
     mutating func note(_ instant: Instant) { earliest = min(earliest, instant) }
+    mutating func noteHang(_ instant: Instant) { nextHang = min(nextHang, instant) }
 
     /// The instant to ask the driver for, if it must be woken earlier than it was asked to.
     mutating func rearm() -> Instant? {
-        let instant = min(earliest, policyWake)
+        let instant = min(earliest, nextHang, policyWake)
         guard instant < armed else { return nil }
         armed = instant
         return instant

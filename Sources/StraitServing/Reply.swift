@@ -51,21 +51,26 @@ extension Refusal {
     /// The refusal of a request that the scheduler gave up.
     init(_ reason: ShedReason, arrived: Instant, deadline: Instant, predictedFinish: Instant, now: Instant) {
         let due = Self.milliseconds(deadline - arrived)
-        let finish = Self.milliseconds(predictedFinish - arrived)
-        let wait = max(.zero, predictedFinish - max(now, deadline))
+        // Never is predicted where every device hangs: when to come back is then anyone's guess.
+        let isKnown = predictedFinish < .never
+        let prediction =
+            isKnown
+            ? "predicted to finish \(Self.milliseconds(predictedFinish - arrived)) ms after arrival"
+            : "not predicted to finish at all"
+        let wait = isKnown ? max(.zero, predictedFinish - max(now, deadline)) : nil
         switch reason {
         case .hopelessOnArrival:
             self.init(
                 ProtocolError(
                     .deadlineExceeded,
-                    "refused on arrival: predicted to finish \(finish) ms after arrival, but due after \(due) ms; "
+                    "refused on arrival: \(prediction), but due after \(due) ms; "
                         + "give it more time or try again later"), retryAfter: wait)
         case .hopelessInQueue:
             self.init(
                 ProtocolError(
                     .deadlineExceeded,
-                    "dropped after waiting \(Self.milliseconds(now - arrived)) ms: predicted to finish \(finish) ms "
-                        + "after arrival, but due after \(due) ms"), retryAfter: wait)
+                    "dropped after waiting \(Self.milliseconds(now - arrived)) ms: \(prediction), but due "
+                        + "after \(due) ms"), retryAfter: wait)
         case .queueFull:
             self.init(
                 ProtocolError(.resourceExhausted, "the server's queue is full for this request's class"),

@@ -222,7 +222,8 @@ extension SchedulerState {
         guard let uplink = devices[device].description.copying?.uplink, devices.all.count > 1 else { return 1 }
         var copying = 1.0
         for (index, other) in devices.all.enumerated() where index != device.index {
-            if other.copyStage != nil, other.description.copying?.uplink == uplink { copying += 1 }
+            // One that hangs moves no bytes.
+            if other.copyStage != nil, !other.isHung, other.description.copying?.uplink == uplink { copying += 1 }
         }
         return copying
     }

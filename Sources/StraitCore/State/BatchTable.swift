@@ -36,6 +36,10 @@ package struct BatchRecord: Sendable {
     package var kernelsDoneAt = Instant.zero
     /// Whether it was sent to find out how long its model takes by now.
     package var isProbe = false
+    /// When its lane is taken for hung, unless it has ended by then.
+    package var hangsFrom = Instant.never
+    /// Whether its lane is taken for hung.
+    package var isHung = false
     /// How far it has come.
     package var phase = BatchPhase.copyingIn
     /// Whether it has not ended yet.
@@ -74,6 +78,8 @@ package struct BatchTable: Sendable {
             records[slot].members.removeAll(keepingCapacity: true)
             records[slot].stagedAt = now
             records[slot].isProbe = false
+            records[slot].hangsFrom = .never
+            records[slot].isHung = false
             records[slot].requestClass = .low
             records[slot].run = KernelRun()
             records[slot].phase = phase

@@ -13,11 +13,17 @@ package struct DeviceRecord: Sendable {
     /// All batches on the device, those that are copying back included, in the order of their staging.
     package fileprivate(set) var resident: [BatchID] = []
 
+    /// Batches on the device whose lanes are taken for hung.
+    package fileprivate(set) var hungBatches = 0
+
     /// Until when the speeds of the running batches have been accounted for.
     package var accountedUntil = Instant.zero
 
-    /// Whether a batch can be staged: a lane is free, and so is the copy stage.
-    package var isEligible: Bool { freeLanes > 0 && copyStage == nil }
+    /// Whether one of its lanes is taken for hung. What holds up one batch would hold up the next.
+    package var isHung: Bool { hungBatches > 0 }
+
+    /// Whether a batch can be staged: no lane hangs, one is free, and so is the copy stage.
+    package var isEligible: Bool { freeLanes > 0 && copyStage == nil && hungBatches == 0 }
 
     /// The first free lane. The lowest number is taken first: its caches are the warmest.
     package var freeLane: LaneID? { freeLanes > 0 ? lanes.firstIndex(of: nil).map(LaneID.init) : nil }
@@ -27,8 +33,8 @@ package struct DeviceRecord: Sendable {
 package struct DeviceTable: Sendable {
     /// The devices, by ``DeviceID``.
     package private(set) var all: [DeviceRecord] = []
-    /// Lanes of all devices.
-    package private(set) var laneCount = 0
+    /// Lanes of all devices that do not hang.
+    package private(set) var servingLanes = 0
     /// Devices on which a batch can be staged now.
     package private(set) var eligibleCount = 0
 
@@ -43,7 +49,7 @@ package struct DeviceTable: Sendable {
             DeviceRecord(
                 description: description, lanes: Array(repeating: nil, count: description.lanes),
                 freeLanes: description.lanes))
-        laneCount += description.lanes
+        servingLanes += description.lanes
         eligibleCount += 1
     }
 
@@ -87,9 +93,13 @@ package struct DeviceTable: Sendable {
         }
     }
 
+    /// One more of the device's batches is taken for hung.
+    mutating func noteHang(_ device: DeviceID) { change(device) { $0.hungBatches += 1 } }
+
     /// The batch has ended.
-    mutating func leave(_ device: DeviceID, _ batch: BatchID) {
+    mutating func leave(_ device: DeviceID, _ batch: BatchID, wasHung: Bool) {
         change(device) { record in
+            if wasHung { record.hungBatches -= 1 }
             if record.copyStage == batch { record.copyStage = nil }
             if let index = record.resident.firstIndex(of: batch) { record.resident.remove(at: index) }
         }
@@ -99,9 +109,10 @@ package struct DeviceTable: Sendable {
     mutating func modify(_ device: DeviceID, _ body: (inout DeviceRecord) -> Void) { body(&all[device.index]) }
 
     private mutating func change(_ device: DeviceID, _ body: (inout DeviceRecord) -> Void) {
-        let before = all[device.index].isEligible
+        let (wasEligible, wasHung) = (all[device.index].isEligible, all[device.index].isHung)
         body(&all[device.index])
-        let after = all[device.index].isEligible
-        if before != after { eligibleCount += after ? 1 : -1 }
+        let (isEligible, isHung) = (all[device.index].isEligible, all[device.index].isHung)
+        if wasEligible != isEligible { eligibleCount += isEligible ? 1 : -1 }
+        if wasHung != isHung { servingLanes += all[device.index].lanes.count * (isHung ? -1 : 1) }
     }
 }

@@ -69,9 +69,10 @@ package struct SchedulerState: Sendable {
     }
 
     /// When a batch on a lane is expected to be done, given that it is not done yet: an overdue one is taken to need
-    /// a twentieth of its expected time more.
+    /// a twentieth of its expected time more, and one that hangs is not expected to be done at all.
     package func expectedFinish(of batch: BatchID, at now: Instant) -> Instant {
         guard let record = batches[batch] else { return now }
+        guard !record.isHung else { return .never }
         let remainder = (record.predictedFinish - record.stagedAt) * Self.overrunShare
         return max(record.predictedFinish, now + remainder)
     }
@@ -79,13 +80,13 @@ package struct SchedulerState: Sendable {
     /// The least share of its expected time that a running batch is taken to need still (design §5).
     private static let overrunShare = 0.05
 
-    /// When the first lane is expected to be free.
+    /// When the first lane is expected to be free; never where all devices hang, or there is none.
     ///
     /// - Complexity: O(1) with a lane free, else O(lanes).
     package func earliestFreeLane(at now: Instant) -> Instant {
         guard devices.eligibleCount == 0 else { return now }
         var earliest = Instant.never
-        for device in devices.all {
+        for device in devices.all where !device.isHung {
             if device.freeLanes > 0 { return now }  // only the copy stage is taken, which is short
             for case let batch? in device.lanes { earliest = min(earliest, expectedFinish(of: batch, at: now)) }
         }
