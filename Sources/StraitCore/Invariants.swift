@@ -60,6 +60,11 @@ extension Scheduler {
                 }
             }
         }
+        for (index, model) in state.models.enumerated() {
+            let pending = state.pendingProbe.flatMap { state.requests[$0] }?.request.work.model.index == index
+            let staged = state.batches.live.filter { $0.isProbe && $0.work.model.index == index }.count
+            if staged + (pending ? 1 : 0) != (model.isProbing ? 1 : 0) { return "model \(index) has several probes" }
+        }
         if waiting != state.queues.waitingInAll { return "a queue holds a request that does not wait" }
         if state.models.reduce(0, { $0 + $1.waiting }) != waiting { return "a model miscounts what waits for it" }
         return nil

@@ -15,7 +15,7 @@ extension SchedulerState {
     /// Whether a request that looks hopeless should run all the same.
     func mayProbe(_ request: Request, at now: Instant) -> Bool {
         let model = models[request.work.model.index]
-        guard pendingProbe == nil, model.hasShedSince else { return false }
+        guard pendingProbe == nil, model.hasShedSince, !model.isProbing else { return false }
         // A lane that may never be free teaches nothing.
         guard devices.servingLanes > 0 else { return false }
         var silence = Self.shortestSilence
@@ -25,6 +25,18 @@ extension SchedulerState {
             silence = max(silence, soloTime * (Self.silenceInSoloTimes * Double(modelsShedding)))
         }
         return now - model.lastCompletion >= silence
+    }
+
+    /// Takes note that a request waits to be a probe.
+    mutating func beginProbe(_ request: Request) {
+        pendingProbe = request.id
+        models[request.work.model.index].isProbing = true
+    }
+
+    /// Takes note that the request that waited to be a probe has left.
+    mutating func abandonProbe(of model: ModelID) {
+        pendingProbe = nil
+        models[model.index].isProbing = false
     }
 
     /// Takes note that a request of a model was shed.
@@ -40,5 +52,6 @@ extension SchedulerState {
         models[model.index].hasShedSince = false
         models[model.index].lastCompletion = now
         models[model.index].isProven = wasProbe
+        if wasProbe { models[model.index].isProbing = false }
     }
 }

@@ -24,7 +24,7 @@ extension Scheduler {
                     return refuse(request, .hopelessOnArrival, predictedFinish: finish, into: &actions)
                 }
                 state.requests.insert(request, state: .probing)
-                state.pendingProbe = request.id
+                state.beginProbe(request)
                 return
             }
         }
@@ -57,7 +57,7 @@ extension Scheduler {
         guard let record = state.requests[id] else { return }
         switch record.state {
         case .free: return
-        case .probing: state.pendingProbe = nil
+        case .probing: state.abandonProbe(of: record.request.work.model)
         case .running(let batch): state.batches.modify(batch) { $0.members.removeAll { $0 == id } }
         case .waiting(let queue, let key, let sequence):
             let position = state.queues.remove(from: queue, key: key, sequence: sequence)

@@ -25,7 +25,7 @@ extension Scheduler {
         guard let record = state.requests[id] else {
             preconditionFailure("a pending probe is a live request")
         }
-        state.pendingProbe = nil
+        state.abandonProbe(of: record.request.work.model)
         state.requests.remove(id)
         refuse(record.request, .hopelessInQueue, predictedFinish: .never, into: &actions)
     }

@@ -12,6 +12,8 @@ package struct ModelRecord: Sendable {
     package var lastCompletion: Instant
     /// Whether it has shed since then.
     package var hasShedSince = false
+    /// Whether a probe of it is under way. Until that has ended, the next one would find out the same.
+    package var isProbing = false
     /// Whether that last completion was a probe, so that its estimate is known to be right and its requests are shed
     /// for good reason.
     package var isProven = false
