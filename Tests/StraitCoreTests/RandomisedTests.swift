@@ -27,13 +27,13 @@ internal import Testing
         var asked: [RequestID] = []
         for _ in 0..<Int.random(in: 50...400, using: &generator) {
             let model = Int.random(in: 0..<models.count, using: &generator)
+            let shape = UInt32.random(in: 0..<3, using: &generator)
             asked.append(
                 harness.arrive(
                     Bool.random(using: &generator) ? .high : .low, model: model,
                     due: .milliseconds(Double.random(in: -1...300, using: &generator)),
                     rows: Int.random(in: 1...models[model].maximumBatch, using: &generator),
-                    shape: UInt32.random(in: 0..<3, using: &generator),
-                    elements: Int.random(in: 1...5000, using: &generator)))
+                    shape: shape, elements: 1 + 1000 * Int(shape)))
             if Int.random(in: 0..<5, using: &generator) == 0, let victim = asked.randomElement(using: &generator) {
                 harness.step(.cancelled(victim))
             }

@@ -35,6 +35,16 @@ package struct Calibration: Sendable, Hashable {
         q99 = max(q95, Self.step(q99, z, level: 0.99, gain: Self.gain))
     }
 
+    /// What is wrong with it, in words; nil when all is well.
+    package func brokenInvariant() -> String? {
+        guard Self.range.contains(median), Self.range.contains(q95), Self.range.contains(q99), median <= q95, q95 <= q99
+        else { return "quantiles \(median), \(q95), \(q99) are not in order within \(Self.range)" }
+        guard covered95 <= covered99, covered99 <= count else {
+            return "\(covered95), \(covered99) of \(count) covered"
+        }
+        return nil
+    }
+
     private static func step(_ quantile: Double, _ z: Double, level: Double, gain: Double) -> Double {
         let moved = quantile + gain * ((z > quantile ? 1 : 0) - (1 - level))
         return min(max(moved, range.lowerBound), range.upperBound)

@@ -48,7 +48,8 @@ package struct BatchRecord: Sendable {
 
 /// The batches on lanes, in slots that are used again with their memory.
 package struct BatchTable: Sendable {
-    private var records: [BatchRecord] = []
+    /// The batches by slot, those that have ended included.
+    package private(set) var records: [BatchRecord] = []
     private var free: [Int] = []
 
     /// Batches that were staged and have not ended.
@@ -102,7 +103,4 @@ package struct BatchTable: Sendable {
         records[Int(id.slot)].isLive = false
         free.append(Int(id.slot))
     }
-
-    /// All batches that have not ended. For checks.
-    package var live: [BatchRecord] { records.filter(\.isLive) }
 }

@@ -22,7 +22,8 @@ package struct RequestRecord: Sendable {
 
 /// The requests that are waiting or running, by their slots.
 package struct RequestTable: Sendable {
-    private var records: [RequestRecord] = []
+    /// The records by slot, those of free slots included.
+    package private(set) var records: [RequestRecord] = []
 
     /// The most requests at one time. A driver's slots are dense, so a slot beyond this is a driver's mistake.
     package static let maximumSlots = 1 << 22
@@ -55,7 +56,4 @@ package struct RequestTable: Sendable {
 
     /// Forgets a request and frees its slot.
     mutating func remove(_ id: RequestID) { records[Int(id.slot)].state = .free }
-
-    /// All requests that are waiting or running. For checks.
-    package var all: [RequestRecord] { records.filter { $0.state != .free } }
 }

@@ -63,6 +63,21 @@ package struct TrafficStatistics: Sendable {
         return weight > 0 ? sum / weight : 0
     }
 
+    /// What is wrong with it, in words; nil when all is well.
+    package func brokenInvariant() -> String? {
+        guard (0...1).contains(highMisses) else { return "a share of \(highMisses) high misses" }
+        guard dispatchGap >= Self.shortestGap, dispatchGap < .infinity else {
+            return "\(dispatchGap) ns between dispatches"
+        }
+        for index in streams.indices {
+            let stream = streams[index]
+            guard stream.rate >= 0, stream.rate <= 1, stream.rows >= 1, (0...1).contains(stream.misses),
+                stream.patience.isFinite
+            else { return "stream \(index) is \(stream)" }
+        }
+        return nil
+    }
+
     mutating func noteArrival(_ request: Request, at now: Instant) {
         let index = request.work.model.index * 2 + request.requestClass.rawValue
         let patience = Double((request.deadline - now).nanoseconds)

@@ -108,6 +108,14 @@ package struct WaitingQueue: Sendable {
         return index - head
     }
 
+    /// Whether an entry stands in it. For checks.
+    ///
+    /// - Complexity: O(log n).
+    package func holds(_ entry: QueueEntry) -> Bool {
+        let index = entries[head...].partitionPoint { $0.precedes(entry) }
+        return index < entries.count && entries[index] == entry
+    }
+
     /// How many entries have keys of at most `limit`.
     ///
     /// - Complexity: O(log n).
