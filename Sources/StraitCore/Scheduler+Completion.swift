@@ -33,8 +33,9 @@ extension Scheduler {
         guard let record = state.batches[batch] else {
             preconditionFailure("only a staged batch can finish, and only once")
         }
+        let times = times.believed(within: now - record.stagedAt)
         learn(from: record, times, at: now)
-        policy.noteFinished(record, times, state)
+        if times.total > .zero { policy.noteFinished(record, times, state) }
         release(record, at: now)
         for id in record.members {
             guard let member = state.requests[id] else { continue }

@@ -123,6 +123,13 @@ func profile(
         #expect(abs(transfer.expectedTime(bytes: 5_000_000, model: model).milliseconds - 0.51) < 0.06)
     }
 
+    @Test func `one hiccup moves nothing much`() {
+        var transfer = learned(10_000, 0.1, samples: 200)
+        let before = transfer.expectedTime(bytes: 5_000_000, model: model)
+        transfer.learn(bytes: 5_000_000, model: model, took: .seconds(2))
+        #expect(transfer.expectedTime(bytes: 5_000_000, model: model) < before * 1.2)
+    }
+
     @Test func `stays finite and not negative whatever is fed`() {
         var generator = SeededGenerator(seed: 4)
         var transfer = learned(10_000, 0.1, samples: 10)

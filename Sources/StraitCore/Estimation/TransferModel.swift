@@ -22,6 +22,8 @@ package struct TransferModel: Sendable {
     private static let priorSizes = [1e4, 1e7]
     /// The weight of a sample in a model's factor.
     private static let factorGain = 0.05
+    /// A sample counts as at most this many times what was expected.
+    private static let clip = 3.0
     /// A model's factor stays within these: beyond, something else is wrong.
     private static let factorRange = 0.1...20.0
 
@@ -57,7 +59,8 @@ package struct TransferModel: Sendable {
         while factors.count <= model.index { factors.append(1) }
         let (overhead, perByte) = line
         let fitted = max(1, overhead + perByte * Double(count))
-        let ratio = Double(measured.nanoseconds) / fitted
+        // Clipped as elsewhere: one hiccup says nothing about the link, or about the model's memory.
+        let ratio = min(Double(measured.nanoseconds) / fitted, Self.clip * factors[model.index])
         let factor = factors[model.index] + Self.factorGain * (ratio - factors[model.index])
         factors[model.index] = min(max(factor, Self.factorRange.lowerBound), Self.factorRange.upperBound)
         let sum = weight
@@ -66,8 +69,7 @@ package struct TransferModel: Sendable {
         time *= Self.memory
         bytesSquared *= Self.memory
         bytesTime *= Self.memory
-        // Clipped as elsewhere: one hiccup says nothing about the link.
-        let clipped = min(Double(measured.nanoseconds) / factors[model.index], 3 * fitted)
+        let clipped = min(Double(measured.nanoseconds) / factors[model.index], Self.clip * fitted)
         add(Double(count), clipped, weight: min(1, sum))
     }
 
