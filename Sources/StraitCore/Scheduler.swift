@@ -54,6 +54,7 @@ public struct Scheduler: Sendable {
         actions.removeAll()
         lastStep = max(lastStep, now)
         let now = lastStep
+        state.traffic.advance(to: now)
         if timer.nextHang <= now { noteHangs(at: now, into: &actions) }
         switch event {
         case .deviceAdded(let description): add(description, at: now)

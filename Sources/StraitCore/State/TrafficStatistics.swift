@@ -5,11 +5,11 @@
 package struct TrafficStatistics: Sendable {
     /// What has been seen of one model's requests of one class.
     package struct Stream: Sendable {
-        /// Requests a nanosecond.
+        /// Requests a nanosecond; less the longer none has come.
         package fileprivate(set) var rate = 0.0
         /// Rows of a request.
         package fileprivate(set) var rows = 1.0
-        /// From arrival to deadline, nanoseconds: the mean, and about the least of late.
+        /// From arrival to deadline, nanoseconds: the mean, 0 while none had a deadline, and about the least of late.
         package fileprivate(set) var patience = 0.0
         package fileprivate(set) var leastPatience = Double.infinity
         /// The share of requests that were late or shed, of the last fifty or so.
@@ -30,6 +30,8 @@ package struct TrafficStatistics: Sendable {
     package private(set) var highMisses = 0.0
     /// The time between dispatches while work was waiting, nanoseconds.
     package private(set) var dispatchGap = 1e6
+    /// The time of the present step.
+    private var now = Instant(nanoseconds: .min)
     private var lastDispatch = Instant(nanoseconds: .min)
     private var hasWaitedSince = false
 
@@ -39,6 +41,12 @@ package struct TrafficStatistics: Sendable {
     private static let patienceGain = 0.1
     /// How fast the least patience is forgotten: by half within 35 requests.
     private static let leastGain = 0.02
+    /// A deadline counts as at most this many times as far away as usual: one request for tomorrow says nothing about
+    /// the next.
+    private static let patienceClip = 3.0
+    /// A stream that has been silent for so many of its gaps has probably ended, and its rate is halved, as often as that
+    /// has passed. What comes at random is silent for that long one time in three thousand.
+    private static let silentGaps = 8.0
     /// The shortest gap: more decisions than that make no difference.
     private static let shortestGap = 0.2e6
 
@@ -46,9 +54,18 @@ package struct TrafficStatistics: Sendable {
 
     mutating func addModel() { streams += [Stream(), Stream()] }
 
+    /// Takes note of the time.
+    mutating func advance(to now: Instant) { self.now = now }
+
     /// What has been seen of a model's requests of a class.
     package func stream(_ model: Int, _ requestClass: RequestClass) -> Stream {
-        streams[model * 2 + requestClass.rawValue]
+        var stream = streams[model * 2 + requestClass.rawValue]
+        guard stream.rate > 0 else { return stream }
+        let silence = Double((now - stream.lastArrival).nanoseconds) / (Self.silentGaps * max(1, stream.gap))
+        if silence >= 1 {
+            stream.rate = Double(sign: .plus, exponent: -Int(min(silence, 1000)), significand: stream.rate)
+        }
+        return stream
     }
 
     /// The misses of the low class's models, weighted by their arrivals.
@@ -72,7 +89,7 @@ package struct TrafficStatistics: Sendable {
         for index in streams.indices {
             let stream = streams[index]
             guard stream.rate >= 0, stream.rate <= 1, stream.rows >= 1, (0...1).contains(stream.misses),
-                stream.patience.isFinite
+                stream.patience >= 0, stream.patience < .infinity, stream.leastPatience > 0
             else { return "stream \(index) is \(stream)" }
         }
         return nil
@@ -80,13 +97,17 @@ package struct TrafficStatistics: Sendable {
 
     mutating func noteArrival(_ request: Request, at now: Instant) {
         let index = request.work.model.index * 2 + request.requestClass.rawValue
-        let patience = Double((request.deadline - now).nanoseconds)
-        streams[index].patience +=
-            (streams[index].patience == 0 ? 1 : Self.patienceGain)
-            * (patience - streams[index].patience)
-        let risen =
-            streams[index].leastPatience + Self.leastGain * (streams[index].patience - streams[index].leastPatience)
-        streams[index].leastPatience = min(patience, risen.isFinite ? risen : patience)
+        // What has no deadline, or came after it, says nothing about the next.
+        if request.deadline < .never, now < request.deadline {
+            let usual = streams[index].patience
+            let patience = Double((request.deadline - now).nanoseconds)
+            streams[index].patience +=
+                usual == 0
+                ? patience : Self.patienceGain * (min(patience, Self.patienceClip * usual) - usual)
+            let least = streams[index].leastPatience
+            let risen = least + Self.leastGain * (streams[index].patience - least)
+            streams[index].leastPatience = min(patience, risen.isFinite ? risen : patience)
+        }
         streams[index].rows += Self.patienceGain * (Double(request.rows) - streams[index].rows)
         if streams[index].lastArrival.nanoseconds != .min {
             let gap = Double((now - streams[index].lastArrival).nanoseconds)
