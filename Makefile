@@ -4,13 +4,14 @@
 PYTHON ?= python3
 SWIFT ?= swift
 HTTP_PORT ?= 8000
+SEEDS ?= 20000
 
 STRAIT := .build/release/strait
 VENV_PYTHON := .strait/venv/bin/python
 # Absolute, because tests run in folders of their own.
 export STRAIT_ONNXRUNTIME := $(CURDIR)/.strait/onnxruntime/libonnxruntime.so
 
-.PHONY: help setup build run demo bench bench-core test test-pure test-server check format clean
+.PHONY: help setup build run demo bench bench-core test test-pure test-server torture-core check format clean
 
 help: ## this list
 	@echo "Strait: serves ONNX models to two classes of requests, each with a deadline."
@@ -38,6 +39,10 @@ test-pure: setup ## the Swift tests of all that needs no network stack (debug; q
 test-server: setup build ## the server's Swift tests (release), then scripts and other people's clients against it
 	STRAIT_SERVER_TESTS=1 $(SWIFT) test -c release --disable-testable-imports
 	$(VENV_PYTHON) -m pytest scripts/tests Tests/Conformance
+
+# A failure says its seed; one that stops the process says ten, of which SEEDS=120-129 and so on find the one.
+torture-core: ## random events for the scheduler, SEEDS=N of them or SEEDS=FIRST-LAST (20000; minutes)
+	STRAIT_PURE=1 STRAIT_SEEDS=$(SEEDS) $(SWIFT) test --scratch-path .build-pure --filter RandomisedTests
 
 bench: setup build ## what serving costs, beside ONNX Runtime in a loop (two minutes, on a quiet machine)
 	$(VENV_PYTHON) Benchmarks/serving.py

@@ -162,7 +162,7 @@ internal import Testing
         }
         let patient = harness.arrive(.low, due: .seconds(1e10))
         harness.trueTime = { _ in .milliseconds(10) }
-        harness.step(.deviceAdded(DeviceDescription(lanes: 1)))
+        harness.addDevice(lanes: 1, copies: false)
         harness.drain()
         #expect(harness.outcomes[patient] == .met)
     }
