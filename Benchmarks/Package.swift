@@ -7,8 +7,9 @@ let package = Package(
     name: "Benchmarks",
     dependencies: [.package(name: "strait", path: "..")],
     targets: [
+        .target(name: "CAllocations"),
         .executableTarget(
-            name: "DecisionCost", dependencies: [.product(name: "StraitCore", package: "strait")],
-            swiftSettings: [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)])
+            name: "DecisionCost", dependencies: [.product(name: "StraitCore", package: "strait"), "CAllocations"],
+            swiftSettings: [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]),
     ]
 )

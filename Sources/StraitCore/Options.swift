@@ -64,9 +64,9 @@ public struct StraitOptions: Sendable, Hashable {
     /// The budget from four devices on, with the rule `demand`: with many devices a full one can wait for another.
     public var gateBudgetManyDevices = 1.6
     /// The share of its slack after which a head that only the demand gate holds back closes it to others.
-    public var gatePatienceLow = 0.75
+    public var gatePatienceLow = 0.25
     /// The same for a high head.
-    public var gatePatienceHigh = 0.5
+    public var gatePatienceHigh = 0.125
     /// What a high request is worth in low ones: for harm, and for the high requests to be expected that a candidate
     /// would cost. Between 30 and 1000 nothing changes much.
     public var highWeight = 100.0
@@ -74,7 +74,7 @@ public struct StraitOptions: Sendable, Hashable {
     public var highAdvance = 0.5
     /// What predicted times are taken times, beside their 99 % quantile, when high requests are planned: plans do not
     /// know what else will come.
-    public var guardMargin = 1.2
+    public var guardMargin = 1.4
     /// How many gaps between dispatches the next opportunity is away: as many as models usually compete.
     public var horizonGaps = 4.0
     /// Low heads less likely to be met than this are passed over while others wait behind them.
@@ -86,7 +86,7 @@ public struct StraitOptions: Sendable, Hashable {
     /// How much a low model's weight grows with its excess of misses over the class's mean.
     public var equityWeight = 30.0
     /// How much longer its batches may hold a lane, per excess of misses.
-    public var equityHold = 5.0
+    public var equityHold = 8.0
     /// The share of device time that every backlogged low model gets over any five seconds; 0 for none.
     public var lowFloor = 0.02
 
@@ -126,7 +126,7 @@ public struct TritonOptions: Sendable, Hashable {
     /// The share of its largest batch that a model waits for.
     public var preferredShare = 0.25
     /// How long a request waits for a batch to fill.
-    public var maximumDelay = Duration.milliseconds(2)
+    public var maximumDelay = Duration.milliseconds(0.5)
 
     /// The default settings.
     public init() {}

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What a step of the scheduler costs: p50 and p99 of the steps that end in a decision, in microseconds, for several
-// sizes of machine and lengths of queue, each policy against `edf-priority` as the reference. `make bench-core`.
+// What a step of the scheduler costs, for several sizes of machine and lengths of queue: p50 and p99 of the steps that
+// staged a batch, in microseconds, as ratios to `edf-priority` beside them, and allocations of all steps in the steady
+// state. `make bench-core`.
 
+import CAllocations
 import Glibc
 import StraitCore
 
@@ -17,7 +19,10 @@ struct Machine {
     private var slots: UInt32 = 0
     private var random: UInt64 = 1
     private let models: Int
+    /// Microseconds of the steps that staged something.
     private(set) var samples: [Double] = []
+    private(set) var measuredSteps = 0
+    private(set) var allocations: UInt64 = 0
 
     init(policy: PolicyName, devices: Int, models: Int, prunes: Bool = true) {
         var options = SchedulerOptions()
@@ -46,9 +51,16 @@ struct Machine {
     }
 
     private mutating func step(_ event: Event, isMeasured: Bool) {
+        let before = allocations_of_this_thread()
         let start = Self.nanoseconds()
         scheduler.step(event, at: now, into: &actions)
-        if isMeasured { samples.append(Double(Self.nanoseconds() - start) / 1000) }
+        let elapsed = Self.nanoseconds() - start
+        if isMeasured {
+            allocations += allocations_of_this_thread() - before
+            measuredSteps += 1
+            let hasStaged = actions.actions.contains { if case .stage = $0 { true } else { false } }
+            if hasStaged { samples.append(Double(elapsed) / 1000) }
+        }
         for action in actions.actions {
             switch action {
             case .setTimer: break
@@ -85,7 +97,7 @@ struct Machine {
         let (at, event, requests) = pending.remove(at: index)
         now = max(now, at)
         step(event, isMeasured: isMeasured)
-        for _ in 0..<requests { arrive() }
+        for _ in 0..<requests { arrive(isMeasured: isMeasured) }
     }
 
     private static func nanoseconds() -> Int64 {
@@ -103,14 +115,17 @@ func pad(_ text: String, _ width: Int) -> String {
     String(repeating: " ", count: max(0, width - text.count)) + text
 }
 
+func thousandths(_ value: Double) -> String { String(Double(Int(value * 1000)) / 1000) }
+
 func micro(_ value: Double) -> String { String(Double(Int(value * 10)) / 10) }
 
 print(
-    "\(pad("devices × models", 18))\(pad("waiting", 9))  \(pad("policy", 24))\(pad("p50 µs", 9))\(pad("p99 µs", 9))\(pad("p50 ratio", 11))"
+    "\(pad("devices × models", 18))\(pad("waiting", 9))  \(pad("policy", 24))\(pad("p50 µs", 9))\(pad("p99 µs", 9))\(pad("p50 ratio", 11))\(pad("p99 ratio", 11))"
+        + pad("allocations a step", 20)
 )
 for (devices, models) in [(1, 6), (8, 64), (8, 512)] {
     for waiting in [10, 10_000] {
-        var reference = 0.0
+        var reference = (p50: 0.0, p99: 0.0)
         for (policy, prunes) in [
             (PolicyName.edfPriority, true), (.edfPriorityEWMAGate, true), (.strait, true), (.strait, false),
         ] {
@@ -118,15 +133,16 @@ for (devices, models) in [(1, 6), (8, 64), (8, 512)] {
             if !prunes, models > 64 { continue }
             var machine = Machine(policy: policy, devices: devices, models: models, prunes: prunes)
             for _ in 0..<waiting { machine.arrive() }
-            for _ in 0..<500 { machine.advance(isMeasured: false) }
-            for _ in 0..<4000 { machine.advance(isMeasured: true) }
+            for _ in 0..<20_000 { machine.advance(isMeasured: false) }
+            for _ in 0..<20_000 { machine.advance(isMeasured: true) }
             let sorted = machine.samples.sorted()
             let (p50, p99) = (quantile(sorted, 0.5), quantile(sorted, 0.99))
-            if policy == .edfPriority { reference = p50 }
+            if policy == .edfPriority { reference = (p50, p99) }
             print(
                 "\(pad("\(devices) × \(models)", 18))\(pad("\(waiting)", 9))  "
                     + "\(pad(policy.rawValue + (prunes ? "" : " unpruned"), 24))\(pad(micro(p50), 9))\(pad(micro(p99), 9))"
-                    + "\(pad(micro(p50 / max(reference, 0.001)), 11))")
+                    + "\(pad(micro(p50 / max(reference.p50, 0.001)), 11))\(pad(micro(p99 / max(reference.p99, 0.001)), 11))"
+                    + pad(thousandths(Double(machine.allocations) / Double(max(1, machine.measuredSteps))), 20))
         }
     }
 }
