@@ -123,12 +123,16 @@ print(
     "\(pad("devices × models", 18))\(pad("waiting", 9))  \(pad("policy", 24))\(pad("p50 µs", 9))\(pad("p99 µs", 9))\(pad("p50 ratio", 11))\(pad("p99 ratio", 11))"
         + pad("allocations a step", 20)
 )
+// `DecisionCost 1 6 10 strait` measures that row alone, for a profiler.
+let only = Array(CommandLine.arguments.dropFirst())
 for (devices, models) in [(1, 6), (8, 64), (8, 512)] {
     for waiting in [10, 10_000] {
         var reference = (p50: 0.0, p99: 0.0)
         for (policy, prunes) in [
             (PolicyName.edfPriority, true), (.edfPriorityEWMAGate, true), (.strait, true), (.strait, false),
         ] {
+            let row = ["\(devices)", "\(models)", "\(waiting)", policy.rawValue]
+            if !only.isEmpty, only != row || !prunes { continue }
             // Without pruning, hundreds of models take too long to be worth waiting for.
             if !prunes, models > 64 { continue }
             var machine = Machine(policy: policy, devices: devices, models: models, prunes: prunes)
