@@ -21,6 +21,38 @@ package struct KernelRun: Sendable {
     package var clampedTime = 0.0
     /// Time since it started, in nanoseconds.
     package var elapsed = 0.0
+
+    /// The share of a run at the slowest speed beyond which it teaches nothing: what ran at the believed limit tells
+    /// about the limit, not about θ.
+    private static let clampedShare = 0.1
+
+    /// A run that has not started.
+    package init() {}
+
+    /// Lets time pass at the present speed, in nanoseconds.
+    package mutating func pass(_ time: Double) {
+        overlap += features * time
+        done += speed * time
+        elapsed += time
+        if isClamped { clampedTime += time }
+    }
+
+    /// Goes on beside others from now on.
+    ///
+    /// - Parameters:
+    ///   - features: φ beside those who run now; 0 alone.
+    ///   - theta: what the speed follows from.
+    package mutating func goOn(beside features: SIMD8<Double>, theta: SIMD8<Double>) {
+        self.features = features
+        speed = InterferenceFeatures.speed(theta, features)
+        isClamped = speed <= InterferenceFeatures.slowest
+    }
+
+    /// What it teaches once its kernels have taken `time` nanoseconds: x and y of `y = θ·x + δ`; nil if nothing.
+    package func lesson(took time: Double) -> (overlap: SIMD8<Double>, label: Double)? {
+        guard time > 0, soloWork > 0, clampedTime <= Self.clampedShare * elapsed else { return nil }
+        return (overlap * (1 / soloWork), time / soloWork - 1)
+    }
 }
 
 extension SchedulerState {
@@ -45,11 +77,7 @@ extension SchedulerState {
         guard elapsed > 0 else { return }
         for batch in devices[device].resident {
             batches.modify(batch) { record in
-                guard record.phase == .running else { return }
-                record.run.overlap += record.run.features * elapsed
-                record.run.done += record.run.speed * elapsed
-                record.run.elapsed += elapsed
-                if record.run.isClamped { record.run.clampedTime += elapsed }
+                if record.phase == .running { record.run.pass(elapsed) }
             }
         }
     }
@@ -67,26 +95,16 @@ extension SchedulerState {
         for batch in devices[device].resident {
             guard batches[batch]?.phase == .running else { continue }
             let features = set.features(of: index)
-            let speed = set.speed(features, theta: theta)
-            batches.modify(batch) { record in
-                record.run.features = features
-                record.run.isClamped = speed <= InterferenceFeatures.slowest
-                record.run.speed = speed
-            }
+            batches.modify(batch) { $0.run.goOn(beside: features, theta: theta) }
             index += 1
         }
     }
 
     /// Learns from a batch whose kernels took `duration`.
     mutating func learnInterference(_ record: BatchRecord, took duration: Duration) {
-        let run = record.run
-        let time = Double(duration.nanoseconds)
-        // What ran at the believed limit tells about the limit, not about θ.
-        guard time > 0, run.soloWork > 0, run.clampedTime <= 0.1 * run.elapsed else { return }
-        // Nor does a comparison with a guess tell anything.
+        guard let (overlap, label) = record.run.lesson(took: Double(duration.nanoseconds)) else { return }
+        // A comparison with a guess tells nothing.
         guard profiles.profile(of: record.work.model) != nil || estimator.isMeasured(record.work) else { return }
-        let overlap = run.overlap * (1 / run.soloWork)
-        let label = time / run.soloWork - 1
         let fitted = interference.fitted(overlap, model: record.work.model.index)
         interference.learn(overlap, model: record.work.model.index, label: label, device: record.device.index)
         speeds.learn((label + 1) / max(0.1, fitted), device: record.device.index)
