@@ -86,7 +86,7 @@ extension Scheduler {
         let z = Double((now - record.stagedAt).nanoseconds) / max(1, predicted)
         let index = record.requestClass.rawValue
         state.watchdog.note(withinBound: z <= state.calibrations[index].q95, at: now)
-        state.calibrations[index].note(z)
+        state.calibrate(z, requestClass: index, model: record.work.model)
     }
 
     mutating func learnTransfer(_ record: BatchRecord, _ times: MeasuredTimes) {

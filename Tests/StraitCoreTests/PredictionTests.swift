@@ -145,20 +145,41 @@ func profile(
 
 @Suite struct CalibrationTests {
     @Test(arguments: [0.9, 1.0, 1.4])
-    func `quantiles cover what they say, whatever the errors look like`(centre: Double) {
+    func `quantiles cover what they say, whatever the errors look like`(centre: Double) throws {
         var generator = SeededGenerator(seed: 12)
         var calibration = Calibration()
+        var coverage = Coverage()
         for _ in 0..<50_000 {
             // Skewed: mostly near the centre, sometimes half as much again.
             let tail =
                 Double.random(in: 0..<1, using: &generator) < 0.1 ? Double.random(in: 0...0.5, using: &generator) : 0
-            calibration.note(centre * (1 + tail + Double.random(in: -0.05...0.05, using: &generator)))
+            let z = centre * (1 + tail + Double.random(in: -0.05...0.05, using: &generator))
+            coverage.note(z, calibration)
+            calibration.note(z)
         }
-        let covered95 = Double(calibration.covered95) / Double(calibration.count)
-        let covered99 = Double(calibration.covered99) / Double(calibration.count)
-        #expect(abs(covered95 - 0.95) < 0.01)
-        #expect(abs(covered99 - 0.99) < 0.006)
+        #expect(abs(try #require(coverage.p95) - 0.95) < 0.01)
+        #expect(abs(try #require(coverage.p99) - 0.99) < 0.006)
         #expect(calibration.median <= calibration.q95 && calibration.q95 <= calibration.q99)
+    }
+
+    @Test func `how often bounds held is kept by class and model`() {
+        var harness = Harness(
+            policy: .fifo, models: [ModelDescription(maximumBatch: 1), ModelDescription(maximumBatch: 1)])
+        // Ten times what is assumed of a model of which nothing is known, and a tenth of it.
+        harness.trueTime = { $0.model.index == 1 ? .milliseconds(200) : .milliseconds(2) }
+        for model in [1, 0, 0] {
+            harness.arrive(.high, model: model, due: .seconds(10))
+            harness.drain()
+        }
+        harness.arrive(.low, model: 1, due: .seconds(10))
+        harness.drain()
+        let coverage = harness.scheduler.state.coverage
+        #expect(coverage[0].map(\.count) == [2, 1] && coverage[1].map(\.count) == [0, 1])
+        #expect(coverage[0][0].p95 == 1 && coverage[0][1].p95 == 0 && coverage[0][1].p99 == 0)
+        #expect(coverage[1][0].p95 == nil)
+        var sum = coverage[0][0]
+        sum.add(coverage[0][1])
+        #expect(sum.count == 3 && sum.p95 == 2.0 / 3)
     }
 
     @Test func `the chance of being in time rises with what is allowed and falls with what is predicted`() {

@@ -10,11 +10,6 @@ package struct Calibration: Sendable, Hashable {
     package private(set) var median = 1.0
     package private(set) var q95 = 1.3
     package private(set) var q99 = 1.6
-    /// Completions noted.
-    package private(set) var count = 0
-    /// Completions whose z was at most the quantile of that moment, since the start.
-    package private(set) var covered95 = 0
-    package private(set) var covered99 = 0
 
     private static let gain = 0.02
     /// The median is where probabilities are anchored; it moves at half the pace.
@@ -27,9 +22,6 @@ package struct Calibration: Sendable, Hashable {
     /// Takes note of a completion's z.
     package mutating func note(_ z: Double) {
         guard z.isFinite, z > 0 else { return }
-        count += 1
-        if z <= q95 { covered95 += 1 }
-        if z <= q99 { covered99 += 1 }
         median = Self.step(median, z, level: 0.5, gain: Self.medianGain)
         q95 = max(median, Self.step(q95, z, level: 0.95, gain: Self.gain))
         q99 = max(q95, Self.step(q99, z, level: 0.99, gain: Self.gain))
