@@ -162,6 +162,29 @@ func profile(
         #expect(calibration.median <= calibration.q95 && calibration.q95 <= calibration.q99)
     }
 
+    @Test func `the outer bound comes down within a thousand completions, from its start and after trouble`() throws {
+        var generator = SeededGenerator(seed: 13)
+        var calibration = Calibration()
+        var coverage = Coverage()
+        // Up to 1.1, and 1 on average.
+        func z() -> Double {
+            0.9 + (0..<4).reduce(0) { sum, _ in sum + Double.random(in: 0...0.05, using: &generator) }
+        }
+        for _ in 0..<1200 { calibration.note(z()) }
+        #expect(calibration.q99 < 1.12)
+        for _ in 0..<300 { calibration.note(6) }
+        #expect(calibration.q99 == 3.5)
+        for _ in 0..<2400 { calibration.note(z()) }
+        #expect(calibration.q99 < 1.12)
+        // Haste costs the outer bound little of its coverage.
+        for _ in 0..<50_000 {
+            let z = z()
+            coverage.note(z, calibration)
+            calibration.note(z)
+        }
+        #expect(abs(try #require(coverage.p99) - 0.99) < 0.003, "\(coverage)")
+    }
+
     @Test func `how often bounds held is kept by class and model`() {
         var harness = Harness(
             policy: .fifo, models: [ModelDescription(maximumBatch: 1), ModelDescription(maximumBatch: 1)])
