@@ -15,6 +15,7 @@ struct Metrics: Sendable {
         /// Since when none of them has been served.
         var unservedSince: Instant?
         var longestStarvation = Duration.zero
+        var prediction = PredictionScore()
     }
 
     private let warmUp: Instant
@@ -26,11 +27,8 @@ struct Metrics: Sendable {
     private var latenesses: [[Int64]]
     private var deviceTime = 0.0
     private var lateTime: [Double]
-    private var predictions = 0
     private var batches = 0
     private var rows = 0
-    private var absoluteError = 0.0
-    private var error = 0.0
     /// The batch that ends at present, for what its members' answers say about it.
     private var ending: (kernels: Double, rows: Int) = (0, 1)
 
@@ -59,12 +57,9 @@ struct Metrics: Sendable {
         deviceTime += times.kernels.seconds
         batches += 1
         rows += batch.rows
-        let predicted = (batch.predictedFinish - batch.stagedAt).seconds
-        guard predicted > 0 else { return }
-        let relative = predicted / (now - batch.stagedAt).seconds - 1
-        predictions += 1
-        error += relative
-        absoluteError += relative.magnitude
+        cells[batch.requestClass.rawValue][batch.model].prediction.note(
+            predicted: (batch.predictedFinish - batch.stagedAt).seconds, actual: (now - batch.stagedAt).seconds,
+            batch.calibration)
     }
 
     mutating func answered(_ request: LiveRequest, _ outcome: Outcome, at now: Instant) {
@@ -105,17 +100,18 @@ struct Metrics: Sendable {
                 return ModelResult(
                     name: self.models[index], arrivals: cell.arrivals, met: cell.met, late: cell.late, shed: cell.shed,
                     longestStarvation: max(
-                        cell.longestStarvation, cell.unservedSince.map { end - $0 } ?? .zero))
+                        cell.longestStarvation, cell.unservedSince.map { end - $0 } ?? .zero),
+                    prediction: cell.prediction)
             }
             return ClassResult(
                 requestClass: requestClass, models: models, latency: Percentiles(latencies[place]),
                 lateness: Percentiles(latenesses[place]),
                 waste: deviceTime > 0 ? lateTime[place] / deviceTime : 0)
         }
+        let prediction = PredictionScore.sum(classes.map(\.prediction))
         return RunResult(
             scenario: scenario, setup: setup, seed: seed, classes: classes,
-            meanBatch: batches > 0 ? Double(rows) / Double(batches) : nil,
-            predictionError: predictions > 0 ? absoluteError / Double(predictions) : nil,
-            predictionBias: predictions > 0 ? error / Double(predictions) : nil)
+            meanBatch: batches > 0 ? Double(rows) / Double(batches) : nil, predictionError: prediction.error,
+            predictionBias: prediction.bias)
     }
 }

@@ -6,6 +6,10 @@ internal import VirtualAccelerator
 extension RunResult {
     /// One JSON object for each class, each on a line of its own, keys in a fixed order; times in milliseconds, shares
     /// between 0 and 1, null where there is nothing to tell. The same run gives the same bytes.
+    ///
+    /// The last keys, of a class and of each of its models, are about batches, which count as high if any of their
+    /// requests is: `coverage_p95` and `coverage_p99` are the shares that ended within their bounds as of their staging,
+    /// `width` is the mean of q95/q50.
     package var jsonLines: String { classes.map { line($0) + "\n" }.joined() }
 
     private func line(_ result: ClassResult) -> String {
@@ -42,6 +46,7 @@ extension RunResult {
         line.add("prediction_error", share: predictionError)
         line.add("prediction_bias", share: predictionBias)
         line.add("models", raw: "[" + result.models.map(object).joined(separator: ",") + "]")
+        line.add(result.prediction.coverage)
         return line.text
     }
 
@@ -54,6 +59,7 @@ extension RunResult {
         line.add("shed", integer: model.shed)
         line.add("violation", share: model.violation)
         line.add("longest_starvation_ms", model.longestStarvation)
+        line.add(model.prediction.coverage)
         return line.text
     }
 }
@@ -64,7 +70,7 @@ extension RequestClass {
 }
 
 /// An object on one line.
-private struct JSONLine {
+struct JSONLine {
     private var members = ""
 
     var text: String { "{" + members + "}" }
@@ -85,6 +91,13 @@ private struct JSONLine {
     mutating func add(_ key: String, share value: Double?) {
         guard let value, value.isFinite else { return add(key, raw: "null") }
         add(key, raw: "\((value * 1e6).rounded() / 1e6)")
+    }
+
+    /// The shares of batches that ended within their bounds, and the mean of q95/q50.
+    mutating func add(_ coverage: Coverage) {
+        add("coverage_p95", share: coverage.p95)
+        add("coverage_p99", share: coverage.p99)
+        add("width", share: coverage.width)
     }
 
     private func quoted(_ text: String) -> String {

@@ -36,6 +36,9 @@ package struct ClassResult: Sendable, Hashable {
     /// The share of the devices' time that went into requests of this class that were late.
     package let waste: Double
 
+    /// How well the ends of its batches were predicted when they were staged, and how often the bounds on them held.
+    package var prediction: PredictionScore { PredictionScore.sum(models.map(\.prediction)) }
+
     /// Requests that came after the warm-up.
     package var arrivals: Int { models.reduce(0) { $0 + $1.arrivals } }
     /// Answered in time.
@@ -79,6 +82,8 @@ package struct ModelResult: Sendable, Hashable {
     package let shed: Int
     /// The longest time in which requests of it were there or had been refused, and none was served.
     package let longestStarvation: Duration
+    /// How well the ends of its batches were predicted. A batch counts as high if any of its requests is.
+    package let prediction: PredictionScore
 
     /// The share that was not answered in time; 0 if none came.
     package var violation: Double { arrivals > 0 ? 1 - Double(met) / Double(arrivals) : 0 }

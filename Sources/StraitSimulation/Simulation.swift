@@ -159,9 +159,12 @@ package struct Simulation: Sendable {
             throw broken("batch \(staged.batch.slot) has no members")
         }
         let slot = Int(staged.batch.slot)
+        let requestClass = scheduler.state.batches[staged.batch]?.requestClass ?? leader.requestClass
         let batch = BatchInFlight(
             batch: staged.batch, device: staged.device.index, lane: staged.lane.index, rows: staged.rows,
-            stagedAt: now, predictedFinish: staged.predictedFinish)
+            model: staged.model.index, requestClass: requestClass, stagedAt: now,
+            predictedFinish: staged.predictedFinish,
+            calibration: scheduler.state.calibrations[requestClass.rawValue])
         while batches.count <= slot { batches.append(batch) }
         batches[slot] = batch
         accelerator.submit(
@@ -186,8 +189,12 @@ struct BatchInFlight: Sendable {
     var device: Int
     var lane: Int
     var rows: Int
+    var model: Int
+    var requestClass: RequestClass
     var stagedAt: Instant
     var predictedFinish: Instant
+    /// What its bounds followed from when it was staged.
+    var calibration: Calibration
 }
 
 extension Scenario {

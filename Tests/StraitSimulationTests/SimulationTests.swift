@@ -89,7 +89,7 @@ internal import VirtualAccelerator
             var rest = line[...]
             for key in [
                 "arrivals", "met", "late", "shed", "violation", "p50_ms", "p95_ms", "p99_ms", "jain",
-                "worst_model_violation", "load", "arrival_process",
+                "worst_model_violation", "load", "arrival_process", "models", "coverage_p95", "coverage_p99", "width",
             ] {
                 let position = rest.range(of: "\"\(key)\":")
                 #expect(position != nil, "\(key) is missing or out of order")
