@@ -103,6 +103,36 @@ internal import Testing
         #expect(model.brokenInvariant() == nil)
     }
 
+    @Test func `uncertainty that has grown to its limit stays there, whatever rounding does`() throws {
+        // As after a night without excitation, which takes 150,000 completions to get to.
+        var generator = SeededGenerator(seed: 23)
+        for _ in 0..<200 {
+            var start = EstimatorName.kalman.model().state
+            start.matrix = (0..<7).map { row in
+                var lanes = SIMD8<Double>()
+                lanes[row] = Double.random(in: 0.199_999...0.2, using: &generator)
+                return lanes
+            }
+            for row in 0..<7 {
+                for column in 0..<row {
+                    // Small enough to keep it positive.
+                    let shared = Double.random(in: -0.03...0.03, using: &generator)
+                    (start.matrix[row][column], start.matrix[column][row]) = (shared, shared)
+                }
+            }
+            var model = EstimatorName.kalman.model()
+            let taken = model.restore(start)
+            #expect(taken)
+            for step in 0..<20 {
+                model.learn(SIMD8(), model: 0, label: 0, device: 0)
+                try #require(model.brokenInvariant() == nil, "in step \(step)")
+            }
+            // What is saved is taken back.
+            let takenBack = model.restore(model.state)
+            #expect(takenBack)
+        }
+    }
+
     @Test func `the filter is the textbook's, with the covariance of all models at once`() {
         var truth = InterferenceTruth(seed: 22)
         truth.noise = 0.03

@@ -59,7 +59,11 @@ struct SymmetricMatrix: Sendable {
             }
         }
         guard exceeds else { return }
-        for row in 0..<Size.count { rows[row] *= scales * scales[row] }
+        for row in 0..<Size.count {
+            rows[row] *= scales * scales[row]
+            // The square of a rounded root may be a rounding more.
+            rows[row][row] = min(rows[row][row], limit)
+        }
     }
 
     /// The solution of (self + `ridge` · 1) · x = `vector`. The matrix must be positive.
