@@ -58,8 +58,10 @@ package struct KernelRun: Sendable {
 extension SchedulerState {
     /// W of a batch: how long its kernels take alone on a device, as profiled or learned, without the model's bias.
     package func soloWork(_ work: WorkShape, rows: Int, on device: DeviceID) -> Double {
-        let time = profiles.kernelTime(work, rows: rows) ?? estimator.expectedTime(work, rows: rows)
-        return Double(time.nanoseconds) * speeds[device.index]
+        guard let time = profiles.kernelTime(work, rows: rows) else {
+            return Double(estimator.expectedTime(work, rows: rows).nanoseconds) * speeds[device.index]
+        }
+        return Double(time.nanoseconds) * corrections.factor(work, rows: rows) * speeds[device.index]
     }
 
     /// The work of a batch with the model's bias: what it is expected to take alone, in nanoseconds.
@@ -106,7 +108,14 @@ extension SchedulerState {
         // A comparison with a guess tells nothing.
         guard profiles.profile(of: record.work.model) != nil || estimator.isMeasured(record.work) else { return }
         let fitted = interference.fitted(overlap, model: record.work.model.index)
+        let ratio = (label + 1) / max(0.1, fitted)
+        if profiles.profile(of: record.work.model) != nil {
+            let isMeasured = profiles.hasCurve(for: record.work)
+            guard corrections.learn(record.work, rows: record.rows, ratio: ratio, isMeasured: isMeasured) else {
+                return
+            }
+        }
         interference.learn(overlap, model: record.work.model.index, label: label, device: record.device.index)
-        speeds.learn((label + 1) / max(0.1, fitted), device: record.device.index)
+        speeds.learn(ratio, device: record.device.index)
     }
 }

@@ -17,6 +17,9 @@ package struct ProfileTable: Sendable {
     /// The profile of a model; nil where it has none.
     package func profile(of model: ModelID) -> ModelProfile? { profiles[model.index] }
 
+    /// Whether a model was profiled with rows of this very size, so that its times are measured and not scaled.
+    package func hasCurve(for work: WorkShape) -> Bool { curve(for: work)?.bucket == work.bucket }
+
     /// How long the kernels of a batch take alone, as profiled; nil where nothing was.
     ///
     /// - Complexity: O(points of the curve).

@@ -169,7 +169,8 @@ package struct SoloEstimator: Sendable {
         return below.map { $0.time * count / $0.rows }
     }
 
-    private static func nearestExponent(_ count: Int) -> Int {
+    /// The binary logarithm of the power of two that is nearest to a number of rows.
+    static func nearestExponent(_ count: Int) -> Int {
         let floor = Int.bitWidth - 1 - count.leadingZeroBitCount
         return count - (1 << floor) > (1 << (floor + 1)) - count ? floor + 1 : floor
     }

@@ -39,6 +39,8 @@ package struct SchedulerState: Sendable {
     package internal(set) var estimator = SoloEstimator()
     /// What was measured of the models beforehand.
     package internal(set) var profiles = ProfileTable()
+    /// Where those measurements are found to be wrong.
+    package internal(set) var corrections = ProfileCorrections()
     /// How batches slow each other.
     package internal(set) var interference: any InterferenceModel
     /// How much longer kernels take on each device than on their average.
