@@ -27,6 +27,22 @@ package struct Calibration: Sendable, Hashable {
 
     package init() {}
 
+    /// Quantiles that were learned before; coverage is counted anew.
+    init(_ quantiles: LearnedState.Quantiles) {
+        median = quantiles.median
+        q95 = quantiles.q95
+        q99 = quantiles.q99
+    }
+
+    /// The quantiles, to be kept.
+    var quantiles: LearnedState.Quantiles { LearnedState.Quantiles(median: median, q95: q95, q99: q99) }
+
+    /// Whether quantiles can have been learned.
+    static func isPossible(_ quantiles: LearnedState.Quantiles) -> Bool {
+        range.contains(quantiles.median) && range.contains(quantiles.q99) && quantiles.median <= quantiles.q95
+            && quantiles.q95 <= quantiles.q99
+    }
+
     /// Takes note of a completion's z.
     package mutating func note(_ z: Double) {
         guard z.isFinite, z > 0 else { return }

@@ -8,24 +8,8 @@
 /// requests less is missed at full load. Factors that follow smoothly predicted a little better still, but had a part in
 /// every decision, and missed a fifth of a point more with the good profile.
 package struct ProfileCorrections: Sendable {
-    /// What was found at one size.
-    struct Cell: Sendable, Hashable {
-        /// The size of row, as ``WorkShape/bucket``.
-        var bucket: UInt8
-        /// The binary logarithm of the rows.
-        var exponent: UInt8
-        /// What the profile's time is multiplied by.
-        var factor = 1.0
-        /// The mean of actual over predicted time, less 1, since the factor last moved.
-        var residual = 0.0
-        /// Completions in that mean.
-        var samples = 0
-        /// Whether its time is a measurement, of the profile or of completions, rather than scaled from another size.
-        var isBelieved: Bool
-    }
-
     /// Cells by model.
-    private var models: [[Cell]] = []
+    private var models: [[LearnedState.Correction]] = []
 
     /// The weight of a new sample once many are there: a memory of twenty batches of that size.
     private static let gain = 0.05
@@ -77,11 +61,12 @@ package struct ProfileCorrections: Sendable {
         let count = models[work.model.index].count
         guard count < Self.cellsKept else { return nil }
         let exponent = UInt8(SoloEstimator.nearestExponent(rows))
-        models[work.model.index].append(Cell(bucket: work.bucket, exponent: exponent, isBelieved: isBelieved))
+        models[work.model.index].append(
+            LearnedState.Correction(bucket: work.bucket, exponent: exponent, isBelieved: isBelieved))
         return count
     }
 
-    private static func note(_ deviation: Double, _ cell: inout Cell) {
+    private static func note(_ deviation: Double, _ cell: inout LearnedState.Correction) {
         cell.samples += 1
         cell.residual += max(gain, 1 / Double(cell.samples)) * (deviation - cell.residual)
         guard cell.samples >= samplesNeeded else { return }
@@ -92,5 +77,27 @@ package struct ProfileCorrections: Sendable {
         cell.factor = min(max(cell.factor * (1 + cell.residual), range.lowerBound), range.upperBound)
         cell.residual = 0
         cell.samples = 0
+    }
+
+    // -- to be kept ------------------------------------------------------------------------------------------------
+
+    /// What was found of a model.
+    func cells(of model: ModelID) -> [LearnedState.Correction] {
+        model.index < models.count ? models[model.index] : []
+    }
+
+    /// Puts back what was found of a model.
+    mutating func restore(_ cells: [LearnedState.Correction], of model: ModelID) {
+        guard !cells.isEmpty else { return }
+        while models.count <= model.index { models.append([]) }
+        models[model.index] = cells
+    }
+
+    /// Whether a correction can have been found.
+    static func isPossible(_ correction: LearnedState.Correction) -> Bool {
+        correction.bucket < UInt64.bitWidth && correction.exponent < UInt64.bitWidth
+            && range.contains(correction.factor)
+            && correction.residual > -1 && correction.residual <= scaledRatios.upperBound
+            && LearnedState.counts.contains(correction.samples)
     }
 }

@@ -131,6 +131,51 @@ package struct SoloEstimator: Sendable {
             mean: cell.mean + weight * (clipped - cell.mean), samples: cell.samples + 1)
     }
 
+    // -- to be kept ------------------------------------------------------------------------------------------------
+
+    /// The most sizes of batch for a size of row: powers of two up to 2^31.
+    private static let cellsKept = 32
+
+    /// What was learned, for each model the sizes of row with the one that was learned from last at the end.
+    func curves(models count: Int) -> [[LearnedState.SoloCurve]] {
+        var curves = [[LearnedState.SoloCurve]](repeating: [], count: count)
+        var latest = [LearnedState.SoloCurve?](repeating: nil, count: count)
+        for (index, row) in rows.enumerated() where row.work.model.index < count {
+            // What cannot be read back, after times of centuries, is as if it were not there.
+            let cells = row.cells.prefix(Self.cellsKept).map { cell in
+                let cell = LearnedState.SoloCell(mean: cell.mean, samples: cell.samples)
+                return Self.isPossible(cell) ? cell : LearnedState.SoloCell()
+            }
+            let curve = LearnedState.SoloCurve(bucket: row.work.bucket, cells: cells)
+            let model = row.work.model.index
+            if latestRowByModel[model] == index { latest[model] = curve } else { curves[model].append(curve) }
+        }
+        for (model, curve) in latest.enumerated() {
+            if let curve { curves[model].append(curve) }
+        }
+        return curves
+    }
+
+    /// Puts back what was learned of a model, in place of what is known of these sizes of row. No device has run it yet.
+    mutating func restore(_ curves: [LearnedState.SoloCurve], of model: ModelID) {
+        for curve in curves {
+            guard let index = row(for: WorkShape(model: model, bucket: curve.bucket)) else { return }
+            rows[index].cells = curve.cells.map { Cell(mean: $0.mean, samples: $0.samples) }
+            rows[index].warmDevices = 0
+            latestRowByModel[model.index] = index
+        }
+    }
+
+    /// Whether times can have been learned.
+    static func isPossible(_ curve: LearnedState.SoloCurve) -> Bool {
+        curve.bucket < UInt64.bitWidth && curve.cells.count <= cellsKept && curve.cells.allSatisfy(isPossible)
+    }
+
+    private static func isPossible(_ cell: LearnedState.SoloCell) -> Bool {
+        LearnedState.counts.contains(cell.samples)
+            && (cell.samples == 0 ? cell.mean == 0 : cell.mean > 0 && cell.mean.isFinite)
+    }
+
     // -- tables ---------------------------------------------------------------------------------------------------
 
     private mutating func row(for work: WorkShape) -> Int? {

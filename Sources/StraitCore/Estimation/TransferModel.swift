@@ -37,6 +37,38 @@ package struct TransferModel: Sendable {
         }
     }
 
+    /// A model that was learned before.
+    ///
+    /// - Parameter factors: of each model.
+    init(sums: LearnedState.CopyLine, factors: [Double]) {
+        (weight, bytes, time) = (sums.weight, sums.bytes, sums.time)
+        (bytesSquared, bytesTime) = (sums.bytesSquared, sums.bytesTime)
+        self.factors = factors
+    }
+
+    /// What the line is fitted to, to be kept.
+    var sums: LearnedState.CopyLine {
+        LearnedState.CopyLine(
+            weight: weight, bytes: bytes, time: time, bytesSquared: bytesSquared, bytesTime: bytesTime)
+    }
+
+    /// How a model's copies compare to the line.
+    func factor(of model: ModelID) -> Double { model.index < factors.count ? factors[model.index] : 1 }
+
+    /// What sums may be: far beyond any copies, far from overflow.
+    private static let possibleSums = 0.0...1e100
+
+    /// Whether sums can have been learned.
+    static func isPossible(_ sums: LearnedState.CopyLine) -> Bool {
+        sums.weight > 0
+            && [sums.weight, sums.bytes, sums.time, sums.bytesSquared, sums.bytesTime].allSatisfy(possibleSums.contains)
+    }
+
+    /// Whether factors can have been learned.
+    static func isPossible(_ factors: LearnedState.CopyFactors) -> Bool {
+        factorRange.contains(factors.copyIn) && factorRange.contains(factors.copyOut)
+    }
+
     /// The overhead in nanoseconds and the time of a byte in nanoseconds; neither is negative.
     private var line: (overhead: Double, perByte: Double) {
         let determinant = weight * bytesSquared - bytes * bytes
@@ -49,8 +81,7 @@ package struct TransferModel: Sendable {
     package func expectedTime(bytes count: Int, model: ModelID) -> Duration {
         guard count > 0 else { return .zero }
         let (overhead, perByte) = line
-        let factor = model.index < factors.count ? factors[model.index] : 1
-        return Duration(clamping: (overhead + perByte * Double(count)) * factor)
+        return Duration(clamping: (overhead + perByte * Double(count)) * factor(of: model))
     }
 
     /// Takes note of a copy's service time. A copy of nothing, or one that took no time, says nothing.

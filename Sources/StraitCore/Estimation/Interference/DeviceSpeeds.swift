@@ -16,6 +16,9 @@ package struct DeviceSpeeds: Sendable, Hashable {
     /// Devices that are equally fast.
     package init(devices: Int = 0) { factors = Array(repeating: 1, count: devices) }
 
+    /// Devices with factors that were learned before.
+    init(factors: [Double]) { self.factors = factors }
+
     /// The factor of a device, 1 for one that was never seen.
     package subscript(device: Int) -> Double { device < factors.count ? factors[device] : 1 }
 

@@ -33,6 +33,9 @@ package protocol InterferenceModel: Sendable {
     /// Takes up where `state` was left off. A broken state is refused with false, and changes nothing.
     mutating func restore(_ state: InterferenceState) -> Bool
 
+    /// What is known of a model that has completed nothing.
+    var newcomer: InterferenceState.Model { get }
+
     /// What is wrong with what was learned, in words; nil when all is well. For tests and simulations.
     func brokenInvariant() -> String?
 }
@@ -47,6 +50,8 @@ extension InterferenceModel {
     package func speed(_ features: SIMD8<Double>) -> Double { InterferenceFeatures.speed(theta, features) }
 
     package func brokenInvariant() -> String? { state.brokenInvariant() }
+
+    package var newcomer: InterferenceState.Model { InterferenceState.Model(uncertainty: 1) }
 }
 
 /// What samples and estimates may be. Beyond it something else than co-running was measured.

@@ -104,7 +104,7 @@ extension InterferenceState.Model {
     fileprivate func brokenInvariant() -> String? {
         guard bias.magnitude <= Self.largestBias * Self.tolerance else { return "its bias is \(bias)" }
         guard uncertainty > 0, uncertainty <= 1 else { return "its uncertainty is \(uncertainty), not within 0…1" }
-        guard idle >= 0, surprises.magnitude < 100 else {
+        guard LearnedState.counts.contains(idle), surprises.magnitude < 100 else {
             return "it was idle for \(idle) completions and had \(surprises) surprises"
         }
         guard slope[7] == 0, slope.dot(slope).squareRoot() <= Self.longestSlope * Self.tolerance else {

@@ -42,6 +42,8 @@ struct KalmanInterference: InterferenceModel {
         return InterferenceState(theta: theta, matrix: covariance.asRows, models: models, noise: noise.variances)
     }
 
+    var newcomer: InterferenceState.Model { InterferenceState.Model(uncertainty: Self.initialVariance) }
+
     func bias(of model: Int) -> Double { model < models.count ? models[model].bias(at: theta) : 0 }
 
     mutating func learn(_ overlap: SIMD8<Double>, model: Int, label: Double, device: Int) -> Bool {

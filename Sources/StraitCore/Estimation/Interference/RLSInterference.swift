@@ -32,13 +32,14 @@ struct RLSInterference: InterferenceModel {
             theta: theta, matrix: information.asRows, rightSide: rightSide, models: models, noise: noise.variances)
     }
 
+    /// The first mean is the prior's: no bias, at its weight.
+    var newcomer: InterferenceState.Model { InterferenceState.Model(uncertainty: 1 / (1 + Self.priorWeight)) }
+
     func bias(of model: Int) -> Double { model < models.count ? models[model].bias(at: theta) : 0 }
 
     mutating func learn(_ overlap: SIMD8<Double>, model: Int, label: Double, device: Int) -> Bool {
         guard InterferenceLimits.admit(overlap, model: model, label: label, device: device) else { return false }
-        // The first mean is the prior's: no bias, at its weight.
-        let unknown = InterferenceState.Model(uncertainty: 1 / (1 + Self.priorWeight))
-        while models.count <= model { models.append(unknown) }
+        while models.count <= model { models.append(newcomer) }
 
         let (overlap, label, error) = OwnNoise.removed(
             from: overlap, label: label, bias: bias(of: model), theta: theta)
