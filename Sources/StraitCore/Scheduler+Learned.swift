@@ -21,9 +21,11 @@ extension Scheduler {
         let curves = state.estimator.curves(models: state.models.count)
         for index in state.models.indices {
             let model = ModelID(index: index)
+            var known = index < interference.models.count ? interference.models[index] : nil
+            if let idle = known?.idle { known?.idle = LearnedState.limited(idle) }
             learned.models.append(
                 LearnedState.Model(
-                    interference: index < interference.models.count ? interference.models[index] : nil,
+                    interference: known,
                     solo: curves[index], corrections: state.corrections.cells(of: model),
                     copies: state.copyFactors(of: model)))
         }

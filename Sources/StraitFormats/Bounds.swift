@@ -15,6 +15,12 @@ enum Bounds {
     static let rows = 1...4096
     /// Elements in a row: 2^40, a terabyte of bytes.
     static let elements = 1...1 << 40
+    /// The binary logarithm of the elements in a row, where it was given out by the scheduler.
+    static let elementExponents = 0...62
+    /// The binary logarithm of rows that a time is kept for: they are counted in 32 bits.
+    static let rowExponents = 0...31
+    /// Errors in a row that were too large for noise, to either side: two of them start over.
+    static let surprises = -99...99
     /// Bytes copied for a row.
     static let bytes = 0...1 << 40
     /// Bytes a second of a copy: from a byte to far beyond any memory. An exact zero would make every copy endless.

@@ -6,19 +6,35 @@ internal import Glibc
 enum Files {
     /// The content of a file of at most `limit` bytes.
     static func read(_ path: String, limit: Int) throws(FormatError) -> [UInt8] {
+        var content: [UInt8] = []
+        var isTooLong = false
+        try read(path, pieceLength: pieceLength) { piece in
+            content.append(contentsOf: piece)
+            isTooLong = content.count > limit
+            return !isTooLong
+        }
+        guard !isTooLong else {
+            throw FormatError(.unreadable, "longer than \(limit) bytes, which is no such file", file: path)
+        }
+        return content
+    }
+
+    private static let pieceLength = 1 << 16
+
+    /// Reads a file piece by piece, for as long as `take` wants more.
+    static func read(
+        _ path: String, pieceLength: Int, take: (UnsafeRawBufferPointer) -> Bool
+    ) throws(FormatError) {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { throw FormatError(.unreadable, "cannot be opened: \(reason())", file: path) }
         defer { close(file) }
-        var content: [UInt8] = []
-        var piece = [UInt8](repeating: 0, count: 1 << 16)
+        var piece = [UInt8](repeating: 0, count: pieceLength)
         while true {
             let count = piece.withUnsafeMutableBytes { Glibc.read(file, $0.baseAddress, $0.count) }
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw FormatError(.unreadable, "cannot be read: \(reason())", file: path) }
-            if count == 0 { return content }
-            content.append(contentsOf: piece[..<count])
-            guard content.count <= limit else {
-                throw FormatError(.unreadable, "longer than \(limit) bytes, which is no such file", file: path)
+            guard count > 0, piece.withUnsafeBytes({ take(UnsafeRawBufferPointer(rebasing: $0[..<count])) }) else {
+                return
             }
         }
     }

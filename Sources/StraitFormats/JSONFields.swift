@@ -70,6 +70,20 @@ struct JSONFields {
         }
     }
 
+    /// Takes a key that must be there, `null` included.
+    mutating func node(_ key: String, _ expected: String) throws(FormatError) -> JSONNode {
+        guard let node = take(key) else { throw missing(key, expected) }
+        return node
+    }
+
+    /// Takes a file's version, which must be the one that this program writes.
+    mutating func version(_ key: String, _ version: Int, otherwise advice: String) throws(FormatError) {
+        let found = try whole(key, in: 1...Int(Int32.max))
+        guard found == version else {
+            throw failure(key, "expected version \(version), found \(found); \(advice)", code: .unknownVersion)
+        }
+    }
+
     // -- strings --------------------------------------------------------------------------------------------------
 
     /// A string of 1 to `Bounds.name` bytes, or nil.

@@ -58,12 +58,7 @@ package struct ProfileFile: Sendable, Hashable {
 
     /// Where the profile of a repository stands: beside its folder, `models` has `models.profile.json`.
     package static func path(forRepository repository: String) -> String {
-        var folder = repository.isEmpty ? "." : repository[...]
-        while folder.count > 1, folder.hasSuffix("/") { folder = folder.dropLast() }
-        let name = folder.split(separator: "/", omittingEmptySubsequences: false).last ?? ""
-        // A folder without a name of its own has no beside that can be named.
-        if ["", ".", ".."].contains(name) { return (folder == "/" ? "" : folder) + "/strait.profile.json" }
-        return folder + ".profile.json"
+        RepositoryFiles.path(beside: repository, kind: "profile")
     }
 
     /// The profile of a model if it was measured on that device with that file; nil otherwise.
@@ -75,40 +70,23 @@ package struct ProfileFile: Sendable, Hashable {
     // -- reading --------------------------------------------------------------------------------------------------
 
     private static let keys = ["strait_profile", "device", "models"]
-    private static let deviceKeys = ["name", "driver"]
     private static let modelKeys = ["name", "version", "hash", "profile"]
-    private static let versions = 1...Int(Int32.max)
 
     /// Reads a file.
     ///
     /// - Throws: a ``FormatError`` with the file, and for its content the line, the key and what was expected.
     package init(path: String) throws(FormatError) {
         let content = try Files.read(path, limit: Self.maximumBytes)
-        let result = content.withUnsafeBufferPointer { text -> Result<ProfileFile, FormatError> in
-            do throws(FormatError) { return .success(try ProfileFile(text: text)) } catch {
-                return .failure(error.located(in: text, file: path))
-            }
-        }
-        self = try result.get()
+        self = try content.parsed(file: path) { (text) throws(FormatError) in try ProfileFile(text: text) }
     }
 
     private init(text: UnsafeBufferPointer<UInt8>) throws(FormatError) {
         var fields = try JSONFields(try JSONReader.read(text))
-        let version = try fields.whole("strait_profile", in: Self.versions)
-        guard version == Self.version else {
-            throw fields.failure(
-                "strait_profile",
-                "expected version \(Self.version), found \(version); measure again with strait profile",
-                code: .unknownVersion)
-        }
-        guard let deviceNode = fields.take("device") else {
-            throw fields.failure("device", "missing; expected an object with name and driver")
-        }
+        try fields.version("strait_profile", Self.version, otherwise: "measure again with strait profile")
+        let deviceNode = try fields.node("device", "an object with name and driver")
         let nodes = try fields.optionalArray("models", atMost: Bounds.models)
         try fields.finish(known: Self.keys)
-        var deviceFields = try JSONFields(deviceNode, at: "device")
-        device = Device(name: try deviceFields.name("name"), driver: try deviceFields.name("driver"))
-        try deviceFields.finish(known: Self.deviceKeys)
+        device = try Device(json: deviceNode, at: "device")
         models = []
         var seen: Set<[String]> = []
         for (index, node) in nodes.enumerated() {
@@ -124,11 +102,9 @@ package struct ProfileFile: Sendable, Hashable {
 
     private static func model(_ node: JSONNode, at path: String) throws(FormatError) -> Model {
         var fields = try JSONFields(node, at: path)
-        guard let profile = fields.take("profile") else {
-            throw fields.failure("profile", "missing; expected an object with curves")
-        }
+        let profile = try fields.node("profile", "an object with curves")
         let model = Model(
-            name: try fields.name("name"), version: try fields.whole("version", in: versions),
+            name: try fields.name("name"), version: try fields.whole("version", in: ModelKey.versions),
             hash: try fields.name("hash"), profile: try ModelProfile(json: profile, at: fields.keyPath("profile")))
         try fields.finish(known: modelKeys)
         return model
@@ -152,7 +128,7 @@ package struct ProfileFile: Sendable, Hashable {
             return "a model stands twice in it"
         }
         for model in models {
-            if !Self.versions.contains(model.version) { return "\(model.name) has the version \(model.version)" }
+            if !ModelKey.versions.contains(model.version) { return "\(model.name) has the version \(model.version)" }
             if let flaw = model.profile.flaw() { return "in the profile of \(model.name) \(flaw)" }
         }
         return nil
@@ -162,11 +138,9 @@ package struct ProfileFile: Sendable, Hashable {
         var text = JSONText()
         text.raw("{\n  \"strait_profile\": ")
         text.integer(Self.version)
-        text.raw(",\n  \"device\": {\"name\": ")
-        text.string(device.name)
-        text.raw(", \"driver\": ")
-        text.string(device.driver)
-        text.raw("},\n  \"models\": [")
+        text.raw(",\n  \"device\": ")
+        device.write(to: &text)
+        text.raw(",\n  \"models\": [")
         for (index, model) in models.enumerated() {
             text.raw(index > 0 ? ",\n    {" : "\n    {")
             text.raw("\n      \"name\": ")
@@ -181,5 +155,42 @@ package struct ProfileFile: Sendable, Hashable {
         }
         text.raw("\n  ]\n}\n")
         return text.bytes
+    }
+}
+
+extension ProfileFile.Device {
+    private static let keys = ["name", "driver"]
+
+    /// Reads a device.
+    init(json node: JSONNode, at path: String) throws(FormatError) {
+        var fields = try JSONFields(node, at: path)
+        self.init(name: try fields.name("name"), driver: try fields.name("driver"))
+        try fields.finish(known: Self.keys)
+    }
+
+    /// Whether it could be read back.
+    var isWritable: Bool { [name, driver].allSatisfy { (1...Bounds.name).contains($0.utf8.count) } }
+
+    /// Writes the device on one line.
+    func write(to text: inout JSONText) {
+        text.raw("{\"name\": ")
+        text.string(name)
+        text.raw(", \"driver\": ")
+        text.string(driver)
+        text.raw("}")
+    }
+}
+
+extension [UInt8] {
+    /// What a file of this content says; errors have its name and the line.
+    func parsed<Value>(
+        file: String, _ read: (UnsafeBufferPointer<UInt8>) throws(FormatError) -> Value
+    ) throws(FormatError) -> Value {
+        let result = withUnsafeBufferPointer { text -> Result<Value, FormatError> in
+            do throws(FormatError) { return .success(try read(text)) } catch {
+                return .failure(error.located(in: text, file: file))
+            }
+        }
+        return try result.get()
     }
 }

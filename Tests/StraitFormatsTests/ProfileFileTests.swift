@@ -1,40 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Glibc
 internal import StraitCore
 internal import Testing
 
 @testable internal import StraitFormats
-
-/// A folder of its own for each test, gone afterwards.
-private final class Folder {
-    let path: String
-
-    init() {
-        var template = Array("/tmp/strait-formats-XXXXXX".utf8CString)
-        path =
-            template.withUnsafeMutableBufferPointer { $0.baseAddress.flatMap(mkdtemp).map { String(cString: $0) } }
-            ?? ""
-    }
-
-    deinit {
-        for name in names { unlink("\(path)/\(name)") }
-        rmdir(path)
-    }
-
-    var names: [String] {
-        guard let folder = opendir(path) else { return [] }
-        defer { closedir(folder) }
-        var names: [String] = []
-        while let entry = readdir(folder) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        return names.sorted()
-    }
-}
 
 @Suite struct ProfileFileTests {
     private static let device = ProfileFile.Device(name: "NVIDIA H100 \"80GB\"", driver: "535.1 / ort 1.22")

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Glibc
+
 @testable internal import StraitFormats
 
 /// A seeded generator, so that a failing seed fails again (SplitMix64).
@@ -71,4 +73,34 @@ extension JSONNode {
 
     /// A whole number.
     var whole: Int64? { if case .number(let decimal) = content { decimal.scaled(by: 0, rounding: false) } else { nil } }
+}
+
+/// A folder of its own for each test, gone afterwards.
+final class Folder {
+    let path: String
+
+    init() {
+        var template = Array("/tmp/strait-formats-XXXXXX".utf8CString)
+        path =
+            template.withUnsafeMutableBufferPointer { $0.baseAddress.flatMap(mkdtemp).map { String(cString: $0) } }
+            ?? ""
+    }
+
+    deinit {
+        for name in names { unlink("\(path)/\(name)") }
+        rmdir(path)
+    }
+
+    var names: [String] {
+        guard let folder = opendir(path) else { return [] }
+        defer { closedir(folder) }
+        var names: [String] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
 }

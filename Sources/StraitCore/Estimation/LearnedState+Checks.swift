@@ -12,6 +12,9 @@ extension LearnedState {
     /// What numbers of completions may be: as many as a double counts exactly, and far from overflow.
     package static let counts = 0...1 << 53
 
+    /// A number of completions that can be kept.
+    static func limited(_ count: Int) -> Int { min(count, counts.upperBound) }
+
     /// What is wrong with it as it stands, in words; nil when all is well. What only its estimator can tell is left to it.
     ///
     /// - Complexity: O(everything).
@@ -19,7 +22,7 @@ extension LearnedState {
         guard classes.count == RequestClass.allCases.count else {
             return "\(classes.count) classes, of which there are \(RequestClass.allCases.count)"
         }
-        for quantiles in classes where !Calibration.isPossible(quantiles) { return "\(quantiles) are no quantiles" }
+        if let broken = classes.compactMap({ $0.brokenInvariant() }).first { return broken }
         for (number, device) in devices.enumerated() {
             if let broken = device.brokenInvariant() { return "device \(number): \(broken)" }
         }
@@ -42,8 +45,16 @@ extension LearnedState {
     }
 }
 
+extension LearnedState.Quantiles {
+    /// What is wrong with them, in words; nil when all is well.
+    package func brokenInvariant() -> String? {
+        Calibration.isPossible(self) ? nil : "\(median), \(q95) and \(q99) are no quantiles that were learned"
+    }
+}
+
 extension LearnedState.Device {
-    fileprivate func brokenInvariant() -> String? {
+    /// What is wrong with it, in words; nil when all is well.
+    package func brokenInvariant() -> String? {
         guard DeviceSpeeds.range.contains(speed) else {
             return "its speed is \(speed), not within \(DeviceSpeeds.range)"
         }
@@ -56,7 +67,9 @@ extension LearnedState.Device {
 }
 
 extension LearnedState.Model {
-    fileprivate func brokenInvariant() -> String? {
+    /// What is wrong with it, in words; nil when all is well.
+    package func brokenInvariant() -> String? {
+        if let broken = interference?.brokenInvariant() { return broken }
         guard solo.count == Set(solo.map(\.bucket)).count else { return "a size of row has two times" }
         for curve in solo {
             guard SoloEstimator.isPossible(curve) else { return "\(curve) are no times" }

@@ -83,7 +83,12 @@ package struct ProfileCorrections: Sendable {
 
     /// What was found of a model.
     func cells(of model: ModelID) -> [LearnedState.Correction] {
-        model.index < models.count ? models[model.index] : []
+        guard model.index < models.count else { return [] }
+        return models[model.index].map { cell in
+            var cell = cell
+            cell.samples = LearnedState.limited(cell.samples)
+            return cell
+        }
     }
 
     /// Puts back what was found of a model.

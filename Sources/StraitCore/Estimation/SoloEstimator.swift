@@ -141,11 +141,12 @@ package struct SoloEstimator: Sendable {
         var curves = [[LearnedState.SoloCurve]](repeating: [], count: count)
         var latest = [LearnedState.SoloCurve?](repeating: nil, count: count)
         for (index, row) in rows.enumerated() where row.work.model.index < count {
-            // What cannot be read back, after times of centuries, is as if it were not there.
-            let cells = row.cells.prefix(Self.cellsKept).map { cell in
-                let cell = LearnedState.SoloCell(mean: cell.mean, samples: cell.samples)
+            // What could not be put back, after times of centuries, is as if it were not there.
+            var cells = row.cells.prefix(Self.cellsKept).map { cell in
+                let cell = LearnedState.SoloCell(mean: cell.mean, samples: LearnedState.limited(cell.samples))
                 return Self.isPossible(cell) ? cell : LearnedState.SoloCell()
             }
+            while let last = cells.last, last.samples == 0 { cells.removeLast() }
             let curve = LearnedState.SoloCurve(bucket: row.work.bucket, cells: cells)
             let model = row.work.model.index
             if latestRowByModel[model] == index { latest[model] = curve } else { curves[model].append(curve) }

@@ -101,7 +101,8 @@ extension InterferenceState.Model {
     /// The bias at θ, within ``InterferenceLimits/bias``.
     func bias(at theta: SIMD8<Double>) -> Double { InterferenceLimits.limited(bias: bias + slope.dot(theta)) }
 
-    fileprivate func brokenInvariant() -> String? {
+    /// What is wrong with it, in words; nil when all is well.
+    func brokenInvariant() -> String? {
         guard bias.magnitude <= Self.largestBias * Self.tolerance else { return "its bias is \(bias)" }
         guard uncertainty > 0, uncertainty <= 1 else { return "its uncertainty is \(uncertainty), not within 0…1" }
         guard LearnedState.counts.contains(idle), surprises.magnitude < 100 else {
