@@ -88,15 +88,14 @@ extension SchedulerState {
     ///
     /// - Complexity: O(running²).
     mutating func refreshSpeeds(_ device: DeviceID) {
-        var set = RunningSet()
-        for batch in devices[device].resident {
-            if let record = batches[batch], record.phase == .running { set.append(record.run.demand) }
+        runningSet.removeAll()
+        for batch in devices[device].resident where batches[live: batch].phase == .running {
+            runningSet.append(batches[live: batch].run.demand)
         }
         let theta = interference.theta
         var index = 0
-        for batch in devices[device].resident {
-            guard batches[batch]?.phase == .running else { continue }
-            let features = set.features(of: index)
+        for batch in devices[device].resident where batches[live: batch].phase == .running {
+            let features = runningSet.features(of: index)
             batches.modify(batch) { $0.run.goOn(beside: features, theta: theta) }
             index += 1
         }

@@ -55,29 +55,31 @@ package struct Predictor: Sendable {
         outClock = 0
         let pending = Double((now - state.devices[device].accountedUntil).nanoseconds)
         for batch in state.devices[device].resident {
-            guard let record = state.batches[batch] else { continue }
-            let work = state.biasedWork(record.run, of: record.work.model)
-            let out = state.copyOutTime(record.work.model, rows: record.rows, on: device)
-            switch record.phase {
+            let model = state.batches[live: batch].work.model
+            let rows = state.batches[live: batch].rows
+            let demand = state.batches[live: batch].run.demand
+            let work = state.biasedWork(state.batches[live: batch].run, of: model)
+            let out = state.copyOutTime(model, rows: rows, on: device)
+            switch state.batches[live: batch].phase {
             case .copyingIn:
-                let whole = state.copyInTime(record.work.model, rows: record.rows, on: device)
-                let since = Double((now - record.stagedAt).nanoseconds)
+                let whole = state.copyInTime(model, rows: rows, on: device)
+                let since = Double((now - state.batches[live: batch].stagedAt).nanoseconds)
                 base.append(
                     Item(
                         copiedIn: max(whole - since, Self.overrunShare * whole), left: work,
-                        demand: record.run.demand, copyOut: out, finish: 0, isDone: false))
+                        demand: demand, copyOut: out, finish: 0, isDone: false))
             case .running:
-                let done = record.run.done + record.run.speed * pending
+                let done = state.batches[live: batch].run.done + state.batches[live: batch].run.speed * pending
                 base.append(
                     Item(
-                        copiedIn: 0, left: max(work - done, Self.overrunShare * work), demand: record.run.demand,
+                        copiedIn: 0, left: max(work - done, Self.overrunShare * work), demand: demand,
                         copyOut: out, finish: 0, isDone: false))
             case .copyingOut:
-                let since = Double((now - record.kernelsDoneAt).nanoseconds)
+                let since = Double((now - state.batches[live: batch].kernelsDoneAt).nanoseconds)
                 let end = max(out - since, Self.overrunShare * out)
                 outClock = max(outClock, end)
                 base.append(
-                    Item(copiedIn: 0, left: 0, demand: record.run.demand, copyOut: 0, finish: end, isDone: true))
+                    Item(copiedIn: 0, left: 0, demand: demand, copyOut: 0, finish: end, isDone: true))
             }
         }
         replay(nil)

@@ -69,8 +69,8 @@ extension SchedulerState {
     /// - Complexity: O(batches on the device).
     package func residentDemand(on device: DeviceID) -> Double {
         var sum = 0.0
-        for batch in devices[device].resident {
-            if let record = batches[batch], record.phase != .copyingOut { sum += record.run.demand.compute }
+        for batch in devices[device].resident where batches[live: batch].phase != .copyingOut {
+            sum += batches[live: batch].run.demand.compute
         }
         return sum
     }

@@ -60,8 +60,11 @@ struct HighGuard: Sendable {
         guard devices.count < Self.devicesKept else { return }
         devices.append((device.index, state.devices[device].lanes.count))
         for (index, batch) in state.devices[device].resident.enumerated() {
-            guard let record = state.batches[batch], record.phase != .copyingOut else { continue }
-            taken.append(Taken(device: device.index, until: finishes[index], compute: record.run.demand.compute))
+            guard state.batches[live: batch].phase != .copyingOut else { continue }
+            taken.append(
+                Taken(
+                    device: device.index, until: finishes[index],
+                    compute: state.batches[live: batch].run.demand.compute))
         }
     }
 

@@ -23,9 +23,8 @@ package enum LatencyRule: Sendable, Hashable {
         case .pairwise(let regression):
             let own = state.profiles.demand(work, rows: rows, on: state.devices[device].description)
             var slowDown = 1.0
-            for batch in state.devices[device].resident {
-                guard let record = state.batches[batch], record.phase != .copyingOut else { continue }
-                slowDown += max(0, regression.slowDown(of: own, beside: record.run.demand))
+            for batch in state.devices[device].resident where state.batches[live: batch].phase != .copyingOut {
+                slowDown += max(0, regression.slowDown(of: own, beside: state.batches[live: batch].run.demand))
             }
             return solo * (slowDown * Self.margin)
         }

@@ -86,15 +86,16 @@ struct Regret: Sendable {
 
     private mutating func loadResidents(_ state: SchedulerState, _ device: DeviceID, place: Int, at now: Instant) {
         for (index, batch) in state.devices[device].resident.enumerated() {
-            guard let record = state.batches[batch], record.phase != .copyingOut else { continue }
-            for member in record.members {
+            guard state.batches[live: batch].phase != .copyingOut else { continue }
+            let requestClass = state.batches[live: batch].requestClass
+            let margin = Self.residentMargin * state.batches[live: batch].run.soloWork
+            for member in state.batches[live: batch].members {
                 guard let request = state.requests[member]?.request else { continue }
                 residents.append(
                     Resident(
-                        place: place, batch: index, requestClass: record.requestClass,
+                        place: place, batch: index, requestClass: requestClass,
                         weight: request.requestClass == .high ? highWeight : lowWeight(request.work.model),
-                        allowed: Double((request.deadline - now).nanoseconds),
-                        margin: Self.residentMargin * record.run.soloWork))
+                        allowed: Double((request.deadline - now).nanoseconds), margin: margin))
             }
         }
     }

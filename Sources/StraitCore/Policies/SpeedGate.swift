@@ -17,8 +17,8 @@ struct SpeedGate: Sendable {
     mutating func load(_ state: SchedulerState, _ device: DeviceID) {
         running.removeAll()
         theta = state.interference.theta
-        for batch in state.devices[device].resident {
-            if let record = state.batches[batch], record.phase != .copyingOut { running.append(record.run.demand) }
+        for batch in state.devices[device].resident where state.batches[live: batch].phase != .copyingOut {
+            running.append(state.batches[live: batch].run.demand)
         }
         before = total()
     }

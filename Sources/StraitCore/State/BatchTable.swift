@@ -55,14 +55,20 @@ package struct BatchTable: Sendable {
     /// Batches that were staged and have not ended.
     package var liveCount: Int { records.count - free.count }
 
-    /// The batch of a number; nil once it has ended.
-    package subscript(id: BatchID) -> BatchRecord? {
-        _read {
-            if id.slot < records.count, records[Int(id.slot)].isLive, records[Int(id.slot)].id == id {
-                yield records[Int(id.slot)]
-            } else {
-                yield nil
-            }
+    /// Whether a batch was staged and has not ended.
+    package func isLive(_ id: BatchID) -> Bool {
+        id.slot < records.count && records[Int(id.slot)].isLive && records[Int(id.slot)].id == id
+    }
+
+    /// A copy of the batch of a number; nil once it has ended.
+    package subscript(id: BatchID) -> BatchRecord? { isLive(id) ? records[Int(id.slot)] : nil }
+
+    /// The batch of a number that has not ended, such as any resident of a device, where it stands. Always inlined:
+    /// what lends a value through a call allocates, and copying a record costs as much.
+    package subscript(live id: BatchID) -> BatchRecord {
+        @inline(__always) _read {
+            precondition(isLive(id), "only a batch that has not ended is looked into")
+            yield records[Int(id.slot)]
         }
     }
 

@@ -39,7 +39,7 @@ package struct DeviceTable: Sendable {
     package private(set) var eligibleCount = 0
 
     package subscript(device: DeviceID) -> DeviceRecord {
-        _read { yield all[device.index] }
+        @inline(__always) _read { yield all[device.index] }
     }
 
     /// Adds a device with idle lanes.

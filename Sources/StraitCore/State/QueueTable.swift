@@ -32,7 +32,7 @@ package struct QueueTable: Sendable {
     private static let idleQueuesKept = 1024
 
     package subscript(queue: Int) -> WaitingQueue {
-        _read { yield queues[queue] }
+        @inline(__always) _read { yield queues[queue] }
     }
 
     /// The requests that wait in both classes.

@@ -63,6 +63,8 @@ package struct SchedulerState: Sendable {
     package internal(set) var pendingProbe: RequestID?
     /// Models that have shed since they last completed something.
     package internal(set) var modelsShedding = 0
+    /// Room for the batches that run together on a device, used again from event to event.
+    var runningSet = RunningSet()
     /// Requests that have arrived in all; gives each its place among equals.
     package internal(set) var arrivals: UInt64 = 0
 
@@ -75,10 +77,11 @@ package struct SchedulerState: Sendable {
     /// When a batch on a lane is expected to be done, given that it is not done yet: an overdue one is taken to need
     /// a twentieth of its expected time more, and one that hangs is not expected to be done at all.
     package func expectedFinish(of batch: BatchID, at now: Instant) -> Instant {
-        guard let record = batches[batch] else { return now }
-        guard !record.isHung else { return .never }
-        let remainder = (record.predictedFinish - record.stagedAt) * Self.overrunShare
-        return max(record.predictedFinish, now + remainder)
+        guard batches.isLive(batch) else { return now }
+        guard !batches[live: batch].isHung else { return .never }
+        let predicted = batches[live: batch].predictedFinish
+        let remainder = (predicted - batches[live: batch].stagedAt) * Self.overrunShare
+        return max(predicted, now + remainder)
     }
 
     /// The least share of its expected time that a running batch is taken to need still (design §5).
