@@ -25,25 +25,29 @@ extension Scheduler {
         let work = state.queues[dispatch.queue].work
         let batch = open(work, on: dispatch.device, lane: dispatch.lane, at: now)
         let firstMember = actions.members.count
-        for _ in 0..<dispatch.count { join(batch, from: dispatch.queue, into: &actions) }
+        join(batch, dispatch.count, from: dispatch.queue, into: &actions)
         if let filler = dispatch.filler {
             for _ in 0..<dispatch.fillerSkipped { shedFirst(of: filler, at: now, into: &actions) }
-            for _ in 0..<dispatch.fillerCount { join(batch, from: filler, into: &actions) }
+            join(batch, dispatch.fillerCount, from: filler, into: &actions)
         }
         stage(batch, members: firstMember..<actions.members.count, at: now, into: &actions)
     }
 
-    /// Moves the first request of a queue into a batch.
-    mutating func join(_ batch: BatchID, from queue: Int, into actions: inout ActionList) {
-        let entry = takeFirst(of: queue)
+    /// Moves the first requests of a queue into a batch.
+    mutating func join(_ batch: BatchID, _ count: Int, from queue: Int, into actions: inout ActionList) {
         let isHigh = state.queues[queue].key.requestClass == .high
-        state.requests.setState(.running(batch), of: entry.request)
-        state.batches.modify(batch) {
-            $0.members.append(entry.request)
-            $0.rows += Int(entry.rows)
-            if isHigh { $0.requestClass = .high }
+        for _ in 0..<count {
+            let entry = takeFirst(of: queue)
+            state.requests.setState(.running(batch), of: entry.request)
+            state.batches.modify(batch) {
+                $0.members.append(entry.request)
+                $0.rows += Int(entry.rows)
+                if isHigh { $0.requestClass = .high }
+            }
+            actions.appendMember(entry.request)
         }
-        actions.appendMember(entry.request)
+        // Once for all of them: what it works out is worth nothing in between.
+        queueChanged(queue, headChanged: true)
     }
 
     mutating func open(_ work: WorkShape, on device: DeviceID, lane: LaneID, at now: Instant) -> BatchID {

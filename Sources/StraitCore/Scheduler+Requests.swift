@@ -68,10 +68,10 @@ extension Scheduler {
         actions.append(.answer(id, .cancelled))
     }
 
+    /// Takes the first request of a queue. Whoever does has to call ``queueChanged(_:headChanged:)`` afterwards.
     mutating func takeFirst(of queue: Int) -> QueueEntry {
         let entry = state.queues.removeFirst(of: queue)
         state.models[state.queues[queue].work.model.index].waiting -= 1
-        queueChanged(queue, headChanged: true)
         return entry
     }
 

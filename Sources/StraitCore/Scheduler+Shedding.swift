@@ -32,6 +32,7 @@ extension Scheduler {
 
     mutating func shedFirst(of queue: Int, at now: Instant, into actions: inout ActionList) {
         let entry = takeFirst(of: queue)
+        queueChanged(queue, headChanged: true)
         guard let record = state.requests[entry.request] else {
             preconditionFailure("what stands in a queue is a live request")
         }

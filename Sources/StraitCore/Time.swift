@@ -103,6 +103,8 @@ public struct Duration: Sendable, Hashable, Comparable {
             self.init(nanoseconds: product > 0 ? .max : -.max)
             return
         }
-        self.init(nanoseconds: Int64(product.rounded()))
+        // To the nearest by truncation: rounding would call the C library. Beyond 2^51 a Double has no fraction to speak of.
+        let half = product.magnitude < 0x1p51 ? (product < 0 ? -0.5 : 0.5) : 0
+        self.init(nanoseconds: Int64(product + half))
     }
 }
