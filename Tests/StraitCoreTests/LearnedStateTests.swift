@@ -29,12 +29,12 @@ internal import Testing
         var generator = SeededGenerator(seed: seed)
         for _ in 0..<requests {
             let model = Int.random(in: 0..<models.count, using: &generator)
+            let size = UInt32.random(in: 0..<4, using: &generator)
             harness.arrive(
                 Bool.random(using: &generator) ? .high : .low, model: model,
                 due: .milliseconds(Double.random(in: 50...900, using: &generator)),
                 rows: Int.random(in: 1...models[model].maximumBatch, using: &generator),
-                shape: UInt32.random(in: 0..<3, using: &generator),
-                elements: 1 << Int.random(in: 0..<4, using: &generator))
+                shape: size, elements: 1 << Int(size))
             harness.advance(by: .milliseconds(Double.random(in: 0..<25, using: &generator)))
         }
         harness.drain()
@@ -225,9 +225,10 @@ internal import Testing
                 return pick < wild.count ? Duration(nanoseconds: Int64(wild[pick])) : times.time(batch)
             }
             for _ in 0..<60 {
+                let size = UInt32.random(in: 0...20, using: &generator)
                 harness.arrive(
-                    .high, model: Int.random(in: 0..<3, using: &generator), due: .seconds(1e6),
-                    elements: Int.random(in: 1...1 << 40, using: &generator))
+                    .high, model: Int.random(in: 0..<3, using: &generator), due: .seconds(1e6), shape: size,
+                    elements: 1 << Int(size))
                 harness.advance(by: .seconds(1))
             }
             harness.drain()
