@@ -77,11 +77,19 @@ extension SchedulerState {
         let elapsed = Double((now - devices[device].accountedUntil).nanoseconds)
         devices.modify(device) { $0.accountedUntil = now }
         guard elapsed > 0 else { return }
+        var runs = 0
+        var sum = Demand(compute: 0, bandwidth: 0, cache: 0)
         for batch in devices[device].resident {
             batches.modify(batch) { record in
-                if record.phase == .running { record.run.pass(elapsed) }
+                guard record.phase == .running else { return }
+                record.run.pass(elapsed)
+                runs += 1
+                sum.compute += record.run.demand.compute
+                sum.bandwidth += record.run.demand.bandwidth
+                sum.cache += record.run.demand.cache
             }
         }
+        devices.modify(device) { $0.company.note(runs, needing: sum, for: elapsed) }
     }
 
     /// Computes the speeds of the running batches anew. To be called after any change of the running set.

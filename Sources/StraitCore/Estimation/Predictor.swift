@@ -36,6 +36,7 @@ package struct Predictor: Sendable {
     private var active: [Int] = []
     private var running = RunningSet()
     private var theta = SIMD8<Double>()
+    private var company = UsualCompany()
     private var outClock = 0.0
 
     /// For each batch on the device, in the order of its residents, its predicted finish without a candidate, in
@@ -52,6 +53,7 @@ package struct Predictor: Sendable {
     package mutating func load(_ state: SchedulerState, _ device: DeviceID, at now: Instant) {
         base.removeAll(keepingCapacity: true)
         theta = state.interference.theta
+        company = state.devices[device].company
         outClock = 0
         let pending = Double((now - state.devices[device].accountedUntil).nanoseconds)
         for batch in state.devices[device].resident {
@@ -126,11 +128,15 @@ package struct Predictor: Sendable {
         }
         var time = 0.0
         var copyOutClock = outClock
+        // Lanes that free up will be filled again, by nobody knows whom.
+        var isLaneFreed = false
         while true {
             active.removeAll(keepingCapacity: true)
             running.removeAll()
             var step = Double.infinity
+            var present = 0
             for index in items.indices where !items[index].isDone {
+                present += 1
                 if items[index].copiedIn > time {
                     step = min(step, items[index].copiedIn - time)
                 } else {
@@ -145,6 +151,7 @@ package struct Predictor: Sendable {
                 waiting = nil
                 continue
             }
+            if isLaneFreed, let missing = company.missing(beside: present) { running.append(missing) }
             // First all speeds, then the step that they allow.
             for (position, index) in active.enumerated() {
                 items[index].speed = running.speed(of: position, theta: theta)
@@ -154,6 +161,7 @@ package struct Predictor: Sendable {
             time += step
             for index in active where items[index].left <= Self.workDone {
                 items[index].isDone = true
+                isLaneFreed = true
                 copyOutClock = items[index].copyOut > 0 ? max(copyOutClock, time) + items[index].copyOut : copyOutClock
                 items[index].finish = items[index].copyOut > 0 ? copyOutClock : time
                 if index == target { return }

@@ -18,6 +18,8 @@ package struct DeviceRecord: Sendable {
 
     /// Until when the speeds of the running batches have been accounted for.
     package var accountedUntil = Instant.zero
+    /// Who usually runs on it.
+    package var company = UsualCompany()
 
     /// Whether one of its lanes is taken for hung. What holds up one batch would hold up the next.
     package var isHung: Bool { hungBatches > 0 }
