@@ -129,11 +129,15 @@ internal import VirtualAccelerator
             #expect(prediction.batches > 300, "\(requestClass)")
             #expect((0.93...0.97).contains(try #require(prediction.coverage.p95)), "\(requestClass)")
             #expect((0.975...0.999).contains(try #require(prediction.coverage.p99)), "\(requestClass)")
-            #expect(try #require(prediction.coverage.width) < 1.6, "\(requestClass)")
+            #expect(try #require(prediction.coverage.width) <= 1.4, "\(requestClass)")
             #expect(result[requestClass].models.reduce(0) { $0 + $1.prediction.batches } == prediction.batches)
+            // Each model has but a few hundred, and its pace has only begun to settle.
+            for model in result[requestClass].models {
+                #expect(try #require(model.prediction.coverage.p95) > 0.86, "\(requestClass), \(model.name)")
+            }
         }
         let error = try #require(result.predictionError)
-        #expect(error < 0.2, "\(error)")
+        #expect(error < 0.12, "\(error)")
     }
 
     @Test func `rows are lines with the promised keys in their order`() throws {

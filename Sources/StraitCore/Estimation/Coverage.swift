@@ -39,10 +39,12 @@ package struct Coverage: Sendable, Hashable {
 }
 
 extension SchedulerState {
-    /// Takes note of a completion's z: how well it kept to the bounds so far, and then what they should be.
+    /// Takes note of a completion's z: how well it kept to the bounds so far, what they should be, and the
+    /// model's pace.
     mutating func calibrate(_ z: Double, requestClass index: Int, model: ModelID) {
         while coverage[index].count <= model.index { coverage[index].append(Coverage()) }
         coverage[index][model.index].note(z, calibrations[index])
         calibrations[index].note(z)
+        paces.learn(z, model: model)
     }
 }

@@ -64,10 +64,13 @@ extension SchedulerState {
         return Double(time.nanoseconds) * corrections.factor(work, rows: rows) * speeds[device.index]
     }
 
-    /// The work of a batch with the model's bias: what it is expected to take alone, in nanoseconds.
-    package func biasedWork(_ run: KernelRun, of model: ModelID) -> Double {
-        let bias = options.strait.usesBias ? interference.bias(of: model.index) : 0
-        return run.soloWork * max(0.1, 1 + bias)
+    /// The work of a batch with the model's bias and pace: what it is expected to take alone, in nanoseconds.
+    package func biasedWork(_ run: KernelRun, of model: ModelID) -> Double { biasedWork(run.soloWork, of: model) }
+
+    /// The same for so much work by the profile.
+    package func biasedWork(_ soloWork: Double, of model: ModelID) -> Double {
+        guard options.strait.usesBias else { return soloWork }
+        return soloWork * max(0.1, 1 + interference.bias(of: model.index)) * paces[model]
     }
 
     /// Accounts for the time since the running set last changed. To be called before any change of it.

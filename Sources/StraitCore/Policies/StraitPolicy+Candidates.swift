@@ -79,8 +79,7 @@ extension StraitPolicy {
         candidate.demand = state.profiles.demand(site.work, rows: candidate.rows, on: state.devices[device].description)
         candidate.isAdmitted = admits(candidate, on: place)
         guard candidate.isAdmitted else { return }
-        let bias = options.usesBias ? state.interference.bias(of: model.index) : 0
-        candidate.work = state.soloWork(site.work, rows: candidate.rows, on: device) * max(0.1, 1 + bias)
+        candidate.work = state.biasedWork(state.soloWork(site.work, rows: candidate.rows, on: device), of: model)
         candidate.copyIn = state.copyInTime(model, rows: candidate.rows, on: device)
         candidate.copyOut = state.copyOutTime(model, rows: candidate.rows, on: device)
         candidate.finish = places[place].predictor.finish(of: candidate.prediction)

@@ -113,13 +113,12 @@ package struct StraitPolicy: Policy {
             high.add(places[index].device, state, finishes: places[index].predictor.alone)
         }
         let device = places[0].device
-        let (description, stretch, usesBias) = (state.devices[device].description, stretch, options.usesBias)
+        let (description, stretch) = (state.devices[device].description, stretch)
         high.prepare(
             backlog, state, at: now,
             demand: { work, rows in state.profiles.demand(work, rows: rows, on: description).compute },
             time: { work, rows in
-                let bias = usesBias ? state.interference.bias(of: work.model.index) : 0
-                return state.soloWork(work, rows: rows, on: device) * max(0.1, 1 + bias) * stretch
+                state.biasedWork(state.soloWork(work, rows: rows, on: device), of: work.model) * stretch
                     + state.copyInTime(work.model, rows: rows, on: device)
                     + state.copyOutTime(work.model, rows: rows, on: device)
             })

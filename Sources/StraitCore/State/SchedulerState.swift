@@ -50,6 +50,8 @@ package struct SchedulerState: Sendable {
     /// How far reality strays from predictions, by class.
     package internal(set) var calibrations = [Calibration](
         repeating: Calibration(), count: RequestClass.allCases.count)
+    /// What predictions miss of each model.
+    package internal(set) var paces = ModelPaces()
     /// How often the bounds held, by class and model; as long as the last model that has completed something.
     package internal(set) var coverage = [[Coverage]](repeating: [], count: RequestClass.allCases.count)
     /// Whether the bounds hold.
