@@ -74,7 +74,7 @@ public struct StraitOptions: Sendable, Hashable {
     public var highAdvance = 0.5
     /// What predicted times are taken times, beside their 99 % quantile, when high requests are planned: plans do not
     /// know what else will come.
-    public var guardMargin = 1.4
+    public var guardMargin = 1.8
     /// How many gaps between dispatches the next opportunity is away: as many as models usually compete.
     public var horizonGaps = 4.0
     /// Low heads less likely to be met than this are passed over while others wait behind them.
