@@ -26,6 +26,8 @@ struct HighGuard: Sendable {
         var site = -1
         /// Requests a nanosecond, of those to be expected.
         var rate = 0.0
+
+        var latestStart: Double { allowed - time }
     }
 
     private var devices: [(index: Int, lanes: Int)] = []
@@ -82,25 +84,27 @@ struct HighGuard: Sendable {
                     time: time(site.work, site.highRows), least: time(site.work, head.rows),
                     compute: demand(site.work, site.highRows), allowed: head.allowed, site: index))
         }
-        waiting.sort { $0.allowed - $0.time < $1.allowed - $1.time }
+        waiting.sort { $0.latestStart < $1.latestStart }
         for model in state.models.indices {
             let stream = state.traffic.stream(model, .high)
             guard stream.isAlive(at: now), let work = state.models[model].latestWork else { continue }
             leastPatience = min(leastPatience, stream.leastPatience)
             guard stream.rate > 0 else { continue }
-            let need = (model: model, allowed: stream.patience)
             // The most impatient ones, in order; a handful, so moving them is nothing.
-            if expected.count == Self.expectedKept {
-                guard need.allowed < expected[Self.expectedKept - 1].allowed else { continue }
-                expected.removeLast()
+            if expected.count == Self.expectedKept, stream.patience >= expected[Self.expectedKept - 1].allowed {
+                continue
             }
             let rows = max(1, Int(stream.rows.rounded()))
             let duration = time(work, rows)
-            let position = expected.firstIndex { $0.allowed > need.allowed } ?? expected.count
-            expected.insert(
-                Need(
-                    time: duration, least: duration, compute: demand(work, rows), allowed: stream.patience,
-                    rate: stream.rate), at: position)
+            let need = Need(
+                time: duration, least: duration, compute: demand(work, rows), allowed: stream.patience,
+                rate: stream.rate)
+            if expected.count == Self.expectedKept {
+                guard need.latestStart < expected[Self.expectedKept - 1].latestStart else { continue }
+                expected.removeLast()
+            }
+            let position = expected.firstIndex { $0.latestStart > need.latestStart } ?? expected.count
+            expected.insert(need, at: position)
         }
     }
 
@@ -118,21 +122,28 @@ struct HighGuard: Sendable {
         plan.append(
             Taken(device: candidate.device.index, until: candidate.laneFree, compute: candidate.demand.compute))
         var loss = 0.0
-        for need in expected {
-            // Who comes before so much is left of the wait for a lane is lost.
-            let doomed = start(need, budget: budget).at - max(0, need.allowed - need.time * margin)
-            if doomed > 0 { loss += need.rate * doomed }
-        }
+        var next = 0
+        // In the order in which they have to start: what is to be expected comes behind what waits in more of a hurry.
         for need in waiting where need.site != site {
+            while next < expected.count, expected[next].latestStart <= need.latestStart {
+                loss += doomed(expected[next], margin: margin, budget: budget)
+                next += 1
+            }
             let (start, device) = start(need, budget: budget)
             if (start + need.time) * margin > need.allowed, need.least * margin <= need.allowed { loss += 1 }
             plan.append(Taken(device: device, until: start + need.time, compute: need.compute))
         }
+        for need in expected[next...] { loss += doomed(need, margin: margin, budget: budget) }
         return loss
     }
 
     /// The high sites that wait, in the order in which they have to start.
     var order: some Sequence<Int> { waiting.lazy.map(\.site) }
+
+    /// The requests to be expected that find no lane in time: those that come before the wait for one is affordable.
+    private func doomed(_ need: Need, margin: Double, budget: Double) -> Double {
+        need.rate * max(0, start(need, budget: budget).at - max(0, need.allowed - need.time * margin))
+    }
 
     /// When and where a batch can start first.
     private func start(_ need: Need, budget: Double) -> (at: Double, device: Int) {
