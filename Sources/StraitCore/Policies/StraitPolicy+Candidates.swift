@@ -45,14 +45,11 @@ extension StraitPolicy {
             highs += 1
         }
         if takesLow, highs == site.highCount {
-            let hold = longestHold(site.work.model)
+            let bearable = min(limit, rowsWithinHold(site, limit: limit, on: candidate.device, state))
             while lows < site.lowCount {
                 let rows = candidate.rows + backlog.members[site.first + site.highCount + lows].rows
-                guard rows <= limit else { break }
                 // The first request is taken however long it holds the lane.
-                guard candidate.rows == 0 || state.soloWork(site.work, rows: rows, on: candidate.device) <= hold else {
-                    break
-                }
+                guard rows <= (candidate.rows == 0 ? limit : bearable) else { break }
                 candidate.rows = rows
                 lows += 1
             }
@@ -60,6 +57,22 @@ extension StraitPolicy {
         candidate.count = site.highCount > 0 ? highs : lows
         candidate.fillerCount = site.highCount > 0 ? lows : 0
         return (highs, lows)
+    }
+
+    /// The most rows, up to a limit, whose batch low requests may make hold the lane.
+    ///
+    /// - Complexity: O(log limit) times asked for.
+    private func rowsWithinHold(
+        _ site: Backlog.Site, limit: Int, on device: DeviceID, _ state: SchedulerState
+    ) -> Int {
+        let hold = longestHold(site.work.model)
+        var (least, most) = (0, min(limit, site.limit))
+        guard state.soloWork(site.work, rows: most, on: device) > hold else { return most }
+        while most - least > 1 {
+            let middle = (least + most) / 2
+            if state.soloWork(site.work, rows: middle, on: device) <= hold { least = middle } else { most = middle }
+        }
+        return least
     }
 
     /// How long a batch may hold a lane alone for the sake of its low requests, nanoseconds: a share of the least time
