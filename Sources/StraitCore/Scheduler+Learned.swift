@@ -25,7 +25,7 @@ extension Scheduler {
             if let idle = known?.idle { known?.idle = LearnedState.limited(idle) }
             learned.models.append(
                 LearnedState.Model(
-                    interference: known,
+                    interference: known, pace: state.paces[model],
                     solo: curves[index], corrections: state.corrections.cells(of: model),
                     copies: state.copyFactors(of: model)))
         }
@@ -71,6 +71,7 @@ extension Scheduler {
             )
         }
         for (index, model) in learned.models.enumerated() where model != LearnedState.Model() {
+            state.paces.restore(model.pace, of: ModelID(index: index))
             state.estimator.restore(model.solo, of: ModelID(index: index))
             state.corrections.restore(model.corrections, of: ModelID(index: index))
         }

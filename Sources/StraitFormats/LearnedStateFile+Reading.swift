@@ -7,7 +7,7 @@ extension LearnedStateFile {
         "strait_learned", "device", "estimator", "theta", "matrix", "right_side", "classes", "devices", "models",
     ]
     private static let modelKeys = [
-        "name", "version", "hash", "profile", "interference", "solo", "corrections", "copies",
+        "name", "version", "hash", "profile", "interference", "pace", "solo", "corrections", "copies",
     ]
 
     /// Reads a file.

@@ -96,6 +96,8 @@ extension LearnedStateFile.Model {
             text.number(Double(interference.surprises))
             text.raw("}")
         }
+        text.raw(",\n      \"pace\": ")
+        text.number(learned.pace)
         text.raw(",\n      \"solo\": [")
         text.list(learned.solo, separator: ",\n        ", before: "\n        ") { $1.write(to: &$0) }
         text.raw("],\n      \"corrections\": [")

@@ -52,6 +52,7 @@ extension LearnedState.Model {
         if let node = fields.optional("interference") {
             interference = try InterferenceState.Model(json: node, at: fields.keyPath("interference"))
         }
+        if fields.has("pace") { pace = try fields.finite("pace") }
         for (index, node) in try fields.optionalArray("solo", atMost: Bounds.curves).enumerated() {
             solo.append(try LearnedState.SoloCurve(json: node, at: "\(fields.keyPath("solo"))[\(index)]"))
         }

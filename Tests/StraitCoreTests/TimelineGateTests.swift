@@ -63,25 +63,17 @@ internal import Testing
               1 ms  low W of wide due 101           # does not fit beside a narrow one, of which one always runs
               2 ms  low N2 of narrow due 500
                     => lane 1: N2
-             30 ms  lane 0 done
+             30 ms  lane 0 done                     # a quarter of W's 100 ms have passed
                     => N1 met
-             31 ms  low N3 of narrow due 500
-                    => lane 0: N3
+             31 ms  low N3 of narrow due 500        # the gate is closed to it
              50 ms  lane 1 done
                     => N2 met
-             60 ms  low N4 of narrow due 500
-                    => lane 1: N4
-             80 ms  lane 0 done                     # three quarters of W's 100 ms have passed
-                    => N3 met
-             81 ms  low N5 of narrow due 500        # the gate is closed to it
-             90 ms  lane 1 done
-                    => N4 met
                     => lane 0: W
-            100 ms  lane 0 done
+             60 ms  lane 0 done
                     => W met
-                    => lane 0: N5
-            110 ms  lane 0 done
-                    => N5 met
+                    => lane 0: N3
+             70 ms  lane 0 done
+                    => N3 met
             """)
     }
 

@@ -37,19 +37,19 @@ internal import Testing
             device gpu, 1 lane
             model net, 10 ms a row, batches of 8
 
-             0 ms  low A due 100
-             1 ms  high B due 100
-                   => lane 0: B A       # a quarter of the largest batch is enough
-            12 ms  lane 0 done
-                   => B A met
-            20 ms  low C due 100
-            22 ms  timer                # nobody joins it within 2 ms
-                   => lane 0: C
-            23 ms  low D due 30
-            30 ms  timer
-                   => D given up in the queue
-            32 ms  lane 0 done
-                   => C met
+               0 ms  low A due 100
+             0.4 ms  high B due 100
+                     => lane 0: B A     # a quarter of the largest batch is enough
+              12 ms  lane 0 done
+                     => B A met
+              20 ms  low C due 100
+            20.5 ms  timer              # nobody joins it within half a millisecond
+                     => lane 0: C
+              23 ms  low D due 30
+              30 ms  timer
+                     => D given up in the queue
+              32 ms  lane 0 done
+                     => C met
             """)
     }
 

@@ -70,6 +70,7 @@ extension LearnedState.Model {
     /// What is wrong with it, in words; nil when all is well.
     package func brokenInvariant() -> String? {
         if let broken = interference?.brokenInvariant() { return broken }
+        guard ModelPaces.isPossible(pace) else { return "its pace is \(pace)" }
         guard solo.count == Set(solo.map(\.bucket)).count else { return "a size of row has two times" }
         for curve in solo {
             guard SoloEstimator.isPossible(curve) else { return "\(curve) are no times" }

@@ -100,6 +100,8 @@ public struct LearnedState: Sendable, Hashable {
     public struct Model: Sendable, Hashable {
         /// How its kernels stray from their profile as a whole; nil before its first completion.
         public var interference: InterferenceState.Model?
+        /// How much longer its batches take than predicted, in the median, as a factor on its work.
+        public var pace: Double
         /// How long its batches take, for each size of row; the one that was learned from last comes last.
         public var solo: [SoloCurve]
         /// Where its profile is wrong at single sizes.
@@ -109,10 +111,12 @@ public struct LearnedState: Sendable, Hashable {
 
         /// A model.
         public init(
-            interference: InterferenceState.Model? = nil, solo: [SoloCurve] = [], corrections: [Correction] = [],
+            interference: InterferenceState.Model? = nil, pace: Double = 1, solo: [SoloCurve] = [],
+            corrections: [Correction] = [],
             copies: [CopyFactors] = []
         ) {
             self.interference = interference
+            self.pace = pace
             self.solo = solo
             self.corrections = corrections
             self.copies = copies

@@ -20,6 +20,15 @@ package struct ModelPaces: Sendable, Hashable {
     /// The factor on the work of a model, 1 for one that was never seen.
     package subscript(model: ModelID) -> Double { model.index < factors.count ? factors[model.index] : 1 }
 
+    /// Whether a factor can have been learned.
+    static func isPossible(_ factor: Double) -> Bool { range.contains(factor) }
+
+    /// Puts back what was learned of a model.
+    mutating func restore(_ factor: Double, of model: ModelID) {
+        while factors.count <= model.index { factors.append(1) }
+        factors[model.index] = factor
+    }
+
     /// Takes note of a completion's z. What is not a positive number is ignored.
     package mutating func learn(_ z: Double, model: ModelID) {
         guard z > 0 else { return }

@@ -87,9 +87,8 @@ struct HighGuard: Sendable {
         waiting.sort { $0.latestStart < $1.latestStart }
         for model in state.models.indices {
             let stream = state.traffic.stream(model, .high)
-            guard stream.isAlive(at: now), let work = state.models[model].latestWork else { continue }
+            guard stream.rate > 0, let work = state.models[model].latestWork else { continue }
             leastPatience = min(leastPatience, stream.leastPatience)
-            guard stream.rate > 0 else { continue }
             // The most impatient ones, in order; a handful, so moving them is nothing.
             if expected.count == Self.expectedKept, stream.patience >= expected[Self.expectedKept - 1].allowed {
                 continue

@@ -16,13 +16,6 @@ package struct TrafficStatistics: Sendable {
         package fileprivate(set) var misses = 0.0
         fileprivate var lastArrival = Instant(nanoseconds: .min)
         fileprivate var gap = 0.0
-
-        /// Whether a request came in the last minute: what is rarer is not planned for.
-        package func isAlive(at now: Instant) -> Bool {
-            lastArrival.nanoseconds != .min && now - lastArrival < Self.memory
-        }
-
-        private static let memory = Duration.seconds(60)
     }
 
     private var streams: [Stream] = []
@@ -45,8 +38,10 @@ package struct TrafficStatistics: Sendable {
     /// the next.
     private static let patienceClip = 3.0
     /// A stream that has been silent for so many of its gaps has probably ended, and its rate is halved, as often as that
-    /// has passed. What comes at random is silent for that long one time in three thousand.
-    private static let silentGaps = 8.0
+    /// has passed. What comes at random is hardly ever silent for that long, and even clumped arrivals rarely.
+    private static let silentGaps = 16.0
+    /// Halved so often, it has ended: what little is left would still be weighed against requests that can wait.
+    private static let halvings = 10.0
     /// The shortest gap: more decisions than that make no difference.
     private static let shortestGap = 0.2e6
 
@@ -62,9 +57,9 @@ package struct TrafficStatistics: Sendable {
         var stream = streams[model * 2 + requestClass.rawValue]
         guard stream.rate > 0 else { return stream }
         let silence = Double((now - stream.lastArrival).nanoseconds) / (Self.silentGaps * max(1, stream.gap))
-        if silence >= 1 {
-            stream.rate = Double(sign: .plus, exponent: -Int(min(silence, 1000)), significand: stream.rate)
-        }
+        guard silence >= 1 else { return stream }
+        stream.rate =
+            silence < Self.halvings ? Double(sign: .plus, exponent: -Int(silence), significand: stream.rate) : 0
         return stream
     }
 
@@ -98,7 +93,7 @@ package struct TrafficStatistics: Sendable {
     mutating func noteArrival(_ request: Request, at now: Instant) {
         let index = request.work.model.index * 2 + request.requestClass.rawValue
         // What has no deadline, or came after it, says nothing about the next.
-        if request.deadline < .never, now < request.deadline {
+        if now < request.deadline, request.deadline < .never {
             let usual = streams[index].patience
             let patience = Double((request.deadline - now).nanoseconds)
             streams[index].patience +=
