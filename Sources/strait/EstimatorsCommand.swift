@@ -27,7 +27,7 @@ struct EstimatorsCommand: ParsableCommand {
               strait estimators --physics threshold --seeds 1000-1004 --json estimators.jsonl
             """)
 
-    @Option(help: "How co-runners slow each other down: \(Self.physicsNames); both if not given.")
+    @Option(help: "How co-runners slow each other down; both if not given.")
     var physics: Physics?
 
     @Option(help: "Seeds: numbers and ranges, separated by commas.")
@@ -38,8 +38,6 @@ struct EstimatorsCommand: ParsableCommand {
 
     @Flag(help: "No progress line.")
     var quiet = false
-
-    private static let physicsNames = Physics.allCases.map(\.rawValue).joined(separator: ", ")
 
     func run() throws {
         do {
