@@ -89,7 +89,7 @@ internal import Testing
         device.finish(lane: 0, taking: .milliseconds(20))
         let timing = try #require(log[3]?.answer?.timing)
         #expect(timing.queue == .milliseconds(30))
-        #expect(abs(timing.predicted.milliseconds - 50) < 0.5)
+        #expect(timing.predicted == .milliseconds(50))
     }
 
     @Test func `a failed batch fails its requests with the device's message, and the lane goes on`() throws {

@@ -45,6 +45,7 @@ extension SchedulerState {
         while coverage[index].count <= model.index { coverage[index].append(Coverage()) }
         coverage[index][model.index].note(z, calibrations[index])
         calibrations[index].note(z)
-        paces.learn(z, model: model)
+        // Where times are not profiled but learned from completions, these follow what is missed by themselves.
+        if profiles.profile(of: model) != nil { paces.learn(z, model: model) }
     }
 }
