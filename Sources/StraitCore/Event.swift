@@ -92,11 +92,11 @@ public struct MeasuredTimes: Sendable, Hashable {
     /// The time that the batch held its lane.
     public var total: Duration { copyIn + kernels + copyOut }
 
-    /// What of it can be true of a batch that took `whole` from its staging to its end: no part is longer than that, or
-    /// shorter than nothing. A device whose clock goes wrong would otherwise teach a time that nothing unlearns.
-    func believed(within whole: Duration) -> MeasuredTimes {
+    /// What of it may be true of a batch that was done within `longest`: no part is longer than that, or shorter than
+    /// nothing. A device whose clock goes wrong would otherwise teach a time that nothing unlearns.
+    func believed(within longest: Duration) -> MeasuredTimes {
         MeasuredTimes(
-            copyIn: min(max(.zero, copyIn), whole), kernels: min(max(.zero, kernels), whole),
-            copyOut: min(max(.zero, copyOut), whole))
+            copyIn: min(max(.zero, copyIn), longest), kernels: min(max(.zero, kernels), longest),
+            copyOut: min(max(.zero, copyOut), longest))
     }
 }

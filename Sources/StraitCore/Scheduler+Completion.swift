@@ -33,7 +33,8 @@ extension Scheduler {
         guard let record = state.batches[batch] else {
             preconditionFailure("only a staged batch can finish, and only once")
         }
-        let times = times.believed(within: now - record.stagedAt)
+        // Not the clock alone: a driver's may be coarser than its device's.
+        let times = times.believed(within: max(now, record.hangsFrom) - record.stagedAt)
         learn(from: record, times, at: now)
         if times.total > .zero { policy.noteFinished(record, times, state) }
         release(record, at: now)
