@@ -12,7 +12,8 @@ extension Scheduler {
             "a request has between one row and its model's largest batch")
         state.arrivals += 1
         state.models[model].latestWork = request.work
-        state.traffic.noteArrival(request, at: now)
+        state.traffic.noteArrival(
+            request, least: state.estimator.leastTime(request.work, rows: request.rows), at: now)
         state.counters[request.requestClass.rawValue].arrived += 1
         if let reason = state.reasonForNoRoom(request) {
             return refuse(request, reason, predictedFinish: state.leastFinish(of: request, at: now), into: &actions)

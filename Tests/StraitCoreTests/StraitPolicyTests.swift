@@ -86,6 +86,43 @@ internal import Testing
         #expect(wideRows > 400, "\(wideRows) of about 800")
     }
 
+    @Test func `low requests make a batch hold its lane only for a share of the time that high ones have`() {
+        /// The largest low batch while high requests come that are due in `due` milliseconds.
+        func largest(due: Double) -> Int {
+            var harness = harness(lanes: 1, [(2, 1, wide), (2, 1, wide)])
+            for _ in 0..<50 {
+                harness.arrive(.high, model: 0, due: .milliseconds(due))
+                for _ in 0..<12 { harness.arrive(.low, model: 1, due: .milliseconds(200)) }
+                harness.advance(by: .milliseconds(50))
+            }
+            // Before the second high request there was no telling that more would come.
+            let later = harness.batches.filter { $0.at > .zero + .seconds(1) && $0.batch.model.index == 1 }
+            return later.map(\.batch.rows).max() ?? 0
+        }
+        // 0.4 of 15 ms is 6 ms: four rows of 1 ms and the 2 ms that any batch takes.
+        #expect((2...4).contains(largest(due: 15)))
+        #expect(largest(due: 100) == 8)
+        // What nobody could answer in time does not count.
+        #expect(largest(due: 0.001) == 8)
+    }
+
+    @Test func `a high request that can wait does not hold up a low one that cannot, nor the other way round`() {
+        var harness = harness(lanes: 1, [(9, 1, wide), (9, 1, wide), (9, 1, wide)])
+        harness.arrive(.high, model: 0, due: .milliseconds(15))
+        let urgent = harness.arrive(.low, model: 1, due: .milliseconds(25))
+        let patient = harness.arrive(.high, model: 2, due: .milliseconds(200))
+        harness.drain()
+        #expect(harness.outcomes[urgent] == .met)
+        #expect(harness.outcomes[patient] == .met)
+        var contested = self.harness(lanes: 1, [(9, 1, wide), (9, 1, wide), (9, 1, wide)])
+        contested.arrive(.high, model: 0, due: .milliseconds(15))
+        let lost = contested.arrive(.low, model: 1, due: .milliseconds(25))
+        let saved = contested.arrive(.high, model: 2, due: .milliseconds(28))
+        contested.drain()
+        #expect(contested.outcomes[saved] == .met)
+        #expect(contested.outcomes[lost] != .met)
+    }
+
     @Test func `it can say why`() throws {
         var options = SchedulerOptions()
         options.explanations = 8

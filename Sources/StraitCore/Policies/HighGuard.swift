@@ -87,7 +87,8 @@ struct HighGuard: Sendable {
         waiting.sort { $0.latestStart < $1.latestStart }
         for model in state.models.indices {
             let stream = state.traffic.stream(model, .high)
-            guard stream.rate > 0, let work = state.models[model].latestWork else { continue }
+            // Without patience there was none so far that anybody could have answered in time.
+            guard stream.rate > 0, stream.patience > 0, let work = state.models[model].latestWork else { continue }
             leastPatience = min(leastPatience, stream.leastPatience)
             // The most impatient ones, in order; a handful, so moving them is nothing.
             if expected.count == Self.expectedKept, stream.patience >= expected[Self.expectedKept - 1].allowed {

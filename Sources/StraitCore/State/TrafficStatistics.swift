@@ -90,10 +90,13 @@ package struct TrafficStatistics: Sendable {
         return nil
     }
 
-    mutating func noteArrival(_ request: Request, at now: Instant) {
+    /// Takes note of an arrival.
+    ///
+    /// - Parameter least: how long the request takes at least. One that could not be answered in time by anybody, or has
+    ///   no deadline, says nothing about how much time others have.
+    mutating func noteArrival(_ request: Request, least: Duration, at now: Instant) {
         let index = request.work.model.index * 2 + request.requestClass.rawValue
-        // What has no deadline, or came after it, says nothing about the next.
-        if now < request.deadline, request.deadline < .never {
+        if request.deadline - now >= least, now < request.deadline, request.deadline < .never {
             let usual = streams[index].patience
             let patience = Double((request.deadline - now).nanoseconds)
             streams[index].patience +=
