@@ -39,6 +39,6 @@ extension Scheduler {
             }
         }
         // A probe waits for the next free lane, however late that is. Here there may never be one.
-        if state.devices.servingLanes == 0, let probe = state.pendingProbe { shedProbe(probe, into: &actions) }
+        if state.devices.servingLanes == 0, let probe = state.pendingProbe { shedProbe(probe, at: now, into: &actions) }
     }
 }

@@ -10,27 +10,37 @@ extension Scheduler {
                 continue
             }
             guard state.queues.waitingInAll > 0 else { return }
-            switch policy.decide(state, at: now) {
+            let decision = policy.decide(state, at: now)
+            let weighing = takeWeighing()
+            switch decision {
             case .wait(let instant):
+                explainWait(weighing, at: now)
                 timer.policyWake = instant
                 return
             case .shedFirst(let queue): shedFirst(of: queue, at: now, into: &actions)
-            case .dispatch(let dispatch): stage(dispatch, at: now, into: &actions)
+            case .dispatch(let dispatch):
+                // The policy that weighs does not where a model is owed a batch.
+                let isOwed = decisions != nil && weighing == nil && policy is StraitPolicy
+                stage(
+                    dispatch, StagingReason(cause: isOwed ? .floor : .policy, weighing: weighing), at: now,
+                    into: &actions)
             }
         }
     }
 
-    mutating func stage(_ dispatch: Dispatch, at now: Instant, into actions: inout ActionList) {
-        for _ in 0..<dispatch.skipped { shedFirst(of: dispatch.queue, at: now, into: &actions) }
+    mutating func stage(
+        _ dispatch: Dispatch, _ why: StagingReason, at now: Instant, into actions: inout ActionList
+    ) {
+        for _ in 0..<dispatch.skipped { shedFirst(of: dispatch.queue, passedOverFor: why, at: now, into: &actions) }
         let work = state.queues[dispatch.queue].work
         let batch = open(work, on: dispatch.device, lane: dispatch.lane, at: now)
         let firstMember = actions.members.count
         join(batch, dispatch.count, from: dispatch.queue, into: &actions)
         if let filler = dispatch.filler {
-            for _ in 0..<dispatch.fillerSkipped { shedFirst(of: filler, at: now, into: &actions) }
+            for _ in 0..<dispatch.fillerSkipped { shedFirst(of: filler, passedOverFor: why, at: now, into: &actions) }
             join(batch, dispatch.fillerCount, from: filler, into: &actions)
         }
-        stage(batch, members: firstMember..<actions.members.count, at: now, into: &actions)
+        stage(batch, members: firstMember..<actions.members.count, why, at: now, into: &actions)
     }
 
     /// Moves the first requests of a queue into a batch.
@@ -70,11 +80,14 @@ extension Scheduler {
             $0.isProbe = true
         }
         actions.appendMember(id)
-        stage(batch, members: actions.members.count - 1..<actions.members.count, at: now, into: &actions)
+        stage(
+            batch, members: actions.members.count - 1..<actions.members.count, StagingReason(cause: .probe), at: now,
+            into: &actions)
     }
 
     mutating func stage(
-        _ batch: BatchID, members: Range<Int>, at now: Instant, into actions: inout ActionList
+        _ batch: BatchID, members: Range<Int>, _ why: StagingReason, at now: Instant,
+        into actions: inout ActionList
     ) {
         guard let record = state.batches[batch] else { preconditionFailure("a batch is staged right after it opens") }
         let device = record.device
@@ -95,6 +108,7 @@ extension Scheduler {
             $0.hangsFrom = hangsFrom
         }
         timer.noteHang(hangsFrom)
+        explainStaging(record, time: time, why, at: now)
         longestSolo = max(longestSolo, solo / Double(record.rows))
         state.traffic.noteDispatch(at: now, longest: longestSolo)
         actions.append(

@@ -15,16 +15,21 @@ extension Scheduler {
         state.traffic.noteArrival(
             request, least: state.estimator.leastTime(request.work, rows: request.rows), at: now)
         state.counters[request.requestClass.rawValue].arrived += 1
+        let record = RequestRecord(request: request, state: .free, arrival: state.arrivals)
         if let reason = state.reasonForNoRoom(request) {
-            return refuse(request, reason, predictedFinish: state.leastFinish(of: request, at: now), into: &actions)
+            let finish = state.arrivalTest(of: request, at: now).finish
+            return refuse(
+                record, reason, predictedFinish: finish, room(for: request, reason), at: now, into: &actions)
         }
         if shedding == .hopeless {
-            let finish = state.leastFinish(of: request, at: now)
-            if finish > request.deadline {
+            let test = state.arrivalTest(of: request, at: now)
+            if test.finish > request.deadline {
                 guard state.mayProbe(request, at: now) else {
-                    return refuse(request, .hopelessOnArrival, predictedFinish: finish, into: &actions)
+                    return refuse(
+                        record, .hopelessOnArrival, predictedFinish: test.finish, .arrival(test), at: now,
+                        into: &actions)
                 }
-                state.requests.insert(request, state: .probing)
+                state.requests.insert(request, state: .probing, arrival: state.arrivals)
                 state.beginProbe(request)
                 return
             }
@@ -33,8 +38,11 @@ extension Scheduler {
     }
 
     mutating func refuse(
-        _ request: Request, _ reason: ShedReason, predictedFinish: Instant, into actions: inout ActionList
+        _ record: RequestRecord, _ reason: ShedReason, predictedFinish: Instant, _ test: ShedTest,
+        at now: Instant, into actions: inout ActionList
     ) {
+        let request = record.request
+        explainShed(record, reason, predictedFinish: predictedFinish, test, at: now)
         state.counters[request.requestClass.rawValue].shed += 1
         state.noteShed(of: request.work.model)
         state.traffic.noteEnd(request, missed: true, wasHopeless: reason == .hopelessOnArrival)
@@ -48,7 +56,7 @@ extension Scheduler {
         let key = QueueKey(model: request.work.model, shape: request.shape, requestClass: request.requestClass)
         let (queue, position) = state.queues.insert(entry, key: key, work: request.work)
         state.requests.insert(
-            request, state: .waiting(queue: queue, key: entry.key, sequence: entry.sequence))
+            request, state: .waiting(queue: queue, key: entry.key, sequence: entry.sequence), arrival: state.arrivals)
         state.models[request.work.model.index].waiting += 1
         queueChanged(queue, headChanged: position == 0)
     }

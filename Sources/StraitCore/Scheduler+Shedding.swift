@@ -21,16 +21,19 @@ extension Scheduler {
     }
 
     /// Gives up the request that waits to be a probe: no lane is expected to be free, ever.
-    mutating func shedProbe(_ id: RequestID, into actions: inout ActionList) {
+    mutating func shedProbe(_ id: RequestID, at now: Instant, into actions: inout ActionList) {
         guard let record = state.requests[id] else {
             preconditionFailure("a pending probe is a live request")
         }
         state.abandonProbe(of: record.request.work.model)
         state.requests.remove(id)
-        refuse(record.request, .hopelessInQueue, predictedFinish: .never, into: &actions)
+        refuse(record, .hopelessInQueue, predictedFinish: .never, .hang, at: now, into: &actions)
     }
 
-    mutating func shedFirst(of queue: Int, at now: Instant, into actions: inout ActionList) {
+    /// - Parameter passedOverFor: the batch that is staged instead, where those behind it take its place.
+    mutating func shedFirst(
+        of queue: Int, passedOverFor batch: StagingReason? = nil, at now: Instant, into actions: inout ActionList
+    ) {
         let entry = takeFirst(of: queue)
         queueChanged(queue, headChanged: true)
         guard let record = state.requests[entry.request] else {
@@ -39,6 +42,8 @@ extension Scheduler {
         let alone = now + state.estimator.expectedTime(record.request.work, rows: record.request.rows)
         let finish = state.devices.servingLanes > 0 ? max(alone, record.request.deadline) : .never
         state.requests.remove(entry.request)
-        refuse(record.request, .hopelessInQueue, predictedFinish: finish, into: &actions)
+        refuse(
+            record, .hopelessInQueue, predictedFinish: finish,
+            batch.map { .passedOver($0.prediction) } ?? testInQueue(record.request), at: now, into: &actions)
     }
 }

@@ -26,10 +26,11 @@ public struct Scheduler: Sendable {
         self.order = policy.order
         self.soloLearning = policy.soloLearning
         self.state = SchedulerState(limits: limits, options: options)
+        if options.explanations > 0 { decisions = DecisionLog(capacity: options.explanations) }
     }
 
-    /// The last decisions with all that was weighed, if the policy explains itself and was asked to.
-    package var decisions: DecisionLog? { (policy as? StraitPolicy)?.decisions }
+    /// The last decisions with what was known when they were made; nil unless explanations were asked for.
+    package internal(set) var decisions: DecisionLog?
 
     /// The totals of a class.
     public func counters(of requestClass: RequestClass) -> ClassCounters { state.counters[requestClass.rawValue] }

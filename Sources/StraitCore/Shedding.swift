@@ -3,58 +3,12 @@
 // When a request is given up, and how a model that is always given up gets another chance (design §4).
 
 extension SchedulerState {
-    /// The share of the predicted wait and work that is held against an arrival. Batching may turn out better and
-    /// running batches may end early, and a request refused for nothing cannot be brought back.
-    static let arrivalOptimism = 0.85
-    /// Queues looked into for one arrival. Looking at fewer only makes the test more lenient.
-    static let queuesExamined = 32
-
     /// Why there is no room for a request to wait; nil when there is.
     func reasonForNoRoom(_ request: Request) -> ShedReason? {
         if queues.waitingInAll >= limits.room(for: request.requestClass) { return .queueFull }
         let model = models[request.work.model.index]
         if let limit = model.description.maximumQueued, model.waiting >= limit { return .modelQueueFull }
         return nil
-    }
-
-    /// When a new request would be answered at the earliest if all went well: the first lane free, then its share of
-    /// the work that waits before it in its class or above, then itself. Never where no device can be counted on.
-    ///
-    /// - Complexity: O(lanes) when the request would meet its deadline behind all that waits; otherwise
-    ///   O(examined queues · log waiting).
-    func leastFinish(of request: Request, at now: Instant) -> Instant {
-        let free = earliestFreeLane(at: now)
-        guard free < .never else { return .never }
-        let fixed = (free - now) + estimator.leastTime(request.work, rows: request.rows)
-        var all = queues.queuedTime[RequestClass.high.rawValue]
-        if request.requestClass == .low { all += queues.queuedTime[RequestClass.low.rawValue] }
-        let behindAll = now + (fixed + sharedByLanes(all)) * Self.arrivalOptimism
-        guard behindAll > request.deadline else { return behindAll }
-        return now + (fixed + sharedByLanes(workAhead(of: request))) * Self.arrivalOptimism
-    }
-
-    /// The estimated device time of what is served before a request: all above its class, and of its class what is due
-    /// no later.
-    private func workAhead(of request: Request) -> Duration {
-        var ahead = Duration.zero
-        for queue in queues.active.prefix(Self.queuesExamined) {
-            let requestClass = queues[queue].key.requestClass
-            if requestClass < request.requestClass {
-                ahead += queues[queue].queuedTime
-            } else if requestClass == request.requestClass {
-                let count = queues[queue].count(upTo: request.deadline)
-                if count == queues[queue].count {
-                    ahead += queues[queue].queuedTime
-                } else if count > 0 {
-                    ahead += queues[queue].queuedTime * (Double(count) / Double(queues[queue].count))
-                }
-            }
-        }
-        return ahead
-    }
-
-    private func sharedByLanes(_ time: Duration) -> Duration {
-        devices.servingLanes > 1 ? time * (1 / Double(devices.servingLanes)) : time
     }
 
     /// The first instant at which a waiting request is given up: when it can no longer be started in time, or, for a

@@ -38,13 +38,14 @@ struct RandomRun {
     /// Sizes of row by shape.
     private static let elements = [1, 100, 5000]
 
-    init(seed: UInt64) {
+    /// - Parameter explanations: how many decisions are kept; by default the seed tells.
+    init(seed: UInt64, explanations: Int? = nil) {
         generator = SeededGenerator(seed: seed)
         let policy = PolicyName.allCases[Int(seed % UInt64(PolicyName.allCases.count))]
-        harness = Harness(
-            policy: policy, lanes: [], models: [],
-            limits: SchedulerLimits(maximumWaiting: Int.random(in: 5...100, using: &generator)),
-            options: randomOptions(using: &generator))
+        let limits = SchedulerLimits(maximumWaiting: Int.random(in: 5...100, using: &generator))
+        var options = randomOptions(using: &generator)
+        if let explanations { options.explanations = explanations }
+        harness = Harness(policy: policy, lanes: [], models: [], limits: limits, options: options)
         harness.label = "seed \(seed), \(policy.rawValue): "
         // A timer that comes late must do no harm; and where a policy asks again each half millisecond, it saves time.
         harness.timerDelay = .milliseconds(Double.random(in: 0...8, using: &generator))

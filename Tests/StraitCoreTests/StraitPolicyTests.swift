@@ -122,23 +122,4 @@ internal import Testing
         #expect(contested.outcomes[saved] == .met)
         #expect(contested.outcomes[lost] != .met)
     }
-
-    @Test func `it can say why`() throws {
-        var options = SchedulerOptions()
-        options.explanations = 8
-        var harness = harness([(9, 1, wide), (9, 1, wide)], options: options)
-        harness.arrive(.low, model: 0, due: .milliseconds(500))
-        let held = harness.arrive(.high, model: 1, due: .milliseconds(100))
-        let log = try #require(harness.scheduler.decisions)
-        let record = try #require(log.records.last { $0.chosen != nil })
-        let chosen = record.options[try #require(record.chosen)]
-        #expect(chosen.candidate.regret >= chosen.candidate.harm)
-        #expect(chosen.candidate.loss == 0)
-        #expect(chosen.bound95 > chosen.predictedFinish)
-        #expect(log.records.count <= 8)
-        harness.drain()
-        let why = try #require(harness.scheduler.decisions)
-        #expect(!why.records(of: held).isEmpty)
-        #expect(Harness(policy: .strait).scheduler.decisions == nil)
-    }
 }

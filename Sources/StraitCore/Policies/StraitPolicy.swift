@@ -14,7 +14,8 @@ package struct StraitPolicy: Policy {
     var backlog = Backlog()
     var regret: Regret
     var high = HighGuard()
-    private var log: DecisionLog?
+    /// What it weighed, where that is wanted.
+    package var log: WeighingTray?
 
     /// A device that is looked at, with what is predicted of it.
     struct Place: Sendable {
@@ -43,10 +44,8 @@ package struct StraitPolicy: Policy {
         self.options = options.strait
         floor = LowFloor(share: options.strait.lowFloor)
         regret = Regret(options.strait)
-        log = options.explanations > 0 ? DecisionLog(capacity: options.explanations) : nil
+        log = options.explanations > 0 ? WeighingTray() : nil
     }
-
-    package var decisions: DecisionLog? { log }
 
     package mutating func noteFinished(_ batch: BatchRecord, _ times: MeasuredTimes, _ state: SchedulerState) {
         let alone = state.biasedWork(batch.run, of: batch.work.model)
@@ -133,12 +132,13 @@ package struct StraitPolicy: Policy {
             var limit = backlog.sites[site].limit
             var takesLow = true
             while var candidate = candidate(site, limit: limit, takesLow: takesLow, state) {
+                if log != nil { candidates.append(candidate) }
                 // A row that comes along costs a fraction of what it will cost alone, so a batch is made smaller only
                 // for a reason: it may not join, its high requests would be late, or others'.
                 if candidate.isAdmitted, candidate.highSlack >= 0 || candidate.rows == 1 {
                     guard candidate.regret >= candidate.harm, candidate.rank > best?.rank ?? -.infinity else { break }
                     let isSafe = isSafe(&candidate, site: site)
-                    if log != nil { candidates.append(candidate) }
+                    if log != nil { candidates[candidates.count - 1] = candidate }
                     if isSafe {
                         best = candidate
                         break
@@ -171,8 +171,8 @@ package struct StraitPolicy: Policy {
         for site in high.order {
             var limit = backlog.sites[site].limit
             while let candidate = candidate(site, limit: limit, takesLow: false, state) {
+                if log != nil { candidates.append(candidate) }
                 if candidate.isAdmitted, candidate.highSlack >= 0 || candidate.rows == 1 {
-                    if log != nil { candidates.append(candidate) }
                     if candidate.highSlack < best?.highSlack ?? .infinity { best = candidate }
                     break
                 }

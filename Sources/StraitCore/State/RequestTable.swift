@@ -18,6 +18,8 @@ package struct RequestRecord: Sendable {
     package var request: Request
     /// Where it stands.
     package var state: RequestState
+    /// Its place in the order of arrivals.
+    package var arrival: UInt64
 }
 
 /// The requests that are waiting or running, by their slots.
@@ -32,7 +34,7 @@ package struct RequestTable: Sendable {
         request: Request(
             id: RequestID(slot: 0, generation: 0), work: WorkShape(model: ModelID(index: 0), elementsPerRow: 1),
             shape: ShapeID(number: 0), requestClass: .low, rows: 1, deadline: .never),
-        state: .free)
+        state: .free, arrival: 0)
 
     /// The record of a request that is waiting or running; nil for any other identifier, stale ones included.
     package subscript(id: RequestID) -> RequestRecord? {
@@ -43,12 +45,12 @@ package struct RequestTable: Sendable {
     }
 
     /// Enters a request; its slot must be free.
-    mutating func insert(_ request: Request, state: RequestState) {
+    mutating func insert(_ request: Request, state: RequestState, arrival: UInt64) {
         let slot = Int(request.id.slot)
         precondition(slot < Self.maximumSlots, "request slot \(slot) is beyond the table: slots must be dense")
         while records.count <= slot { records.append(Self.empty) }
         precondition(records[slot].state == .free, "request slot \(slot) is taken: each slot holds one request")
-        records[slot] = RequestRecord(request: request, state: state)
+        records[slot] = RequestRecord(request: request, state: state, arrival: arrival)
     }
 
     /// Moves a request to another state.
