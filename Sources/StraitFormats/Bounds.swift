@@ -33,6 +33,11 @@ enum Bounds {
     static let lanes = 1...256
     /// Requests that may wait: the scheduler's request table ends at four million slots.
     static let waiting = 1...1_000_000
+    /// Decisions that can be explained: each is kept with all that was weighed.
+    static let explanations = 0...100_000
+    /// Requests that have ended and are still known by name, for explanations. More than that end between two decisions
+    /// only where nearly all are cancelled.
+    static let endedRequests = 65_536
     /// Devices.
     static let devices = 256
     /// Models.

@@ -8,15 +8,17 @@ internal import StraitCore
 /// So every rule is checked here, before anything changes: `take` either throws and leaves all as it was, or carries out
 /// the whole event.
 struct CoreAdapter: Sendable {
-    private var scheduler: Scheduler
+    private(set) var scheduler: Scheduler
     private var now: Instant
-    private var deviceNames: [String] = []
+    private(set) var deviceNames: [String] = []
     private var deviceCopies: [Bool] = []
-    private var models: [CoreModel] = []
+    private(set) var models: [CoreModel] = []
     private var modelByName: [String: Int] = [:]
-    private var requests = RequestRegistry()
+    private(set) var requests = RequestRegistry()
     private var batches = BatchLedger()
     private var shapes = ShapeTable()
+    /// What is known of the past, for explanations.
+    private(set) var past = NamesOfThePast()
     private var actions = ActionList()
 
     /// A scheduler with the devices and models of a configuration.
@@ -70,7 +72,7 @@ struct CoreAdapter: Sendable {
         }
     }
 
-    private func refusal(_ key: String, _ message: String) -> FormatError {
+    func refusal(_ key: String, _ message: String) -> FormatError {
         FormatError(.outOfPlace, message, key: key)
     }
 
@@ -205,16 +207,19 @@ struct CoreAdapter: Sendable {
             case .stage(let batch): write(batch, to: &output)
             case .answer(let id, let outcome):
                 output.answer(requests.name(of: id), outcome)
+                if scheduler.decisions != nil { past.note(id, requests.name(of: id), at: now) }
                 requests.leave(id)
             case .setTimer(let instant):
                 // An instant that has passed is now, so that a driver can send what it is told.
                 output.timer(min(max(instant, now), Instant(nanoseconds: Bounds.instant.upperBound)))
             }
         }
+        if let oldest = scheduler.decisions?.oldest { past.forget(before: oldest) }
     }
 
     private mutating func write(_ batch: StagedBatch, to output: inout JSONText) {
         let number = batches.enter(batch.batch, copies: deviceCopies[batch.device.index], at: now)
+        if scheduler.decisions != nil { past.note(batch.batch, number, at: now) }
         output.beginStage(
             batch: number, device: deviceNames[batch.device.index], lane: batch.lane.index,
             model: models[batch.model.index].name, rows: batch.rows)

@@ -6,6 +6,8 @@ internal import StraitCore
 enum CoreLine: Sendable {
     case configure(CoreConfiguration)
     case event(CoreEvent, at: Instant)
+    /// Not an event, but a question: why became of a request what became of it?
+    case why(RequestName)
 }
 
 /// What a driver reports.
@@ -65,6 +67,7 @@ extension CoreLine {
         case timer
         case device
         case model
+        case why
     }
 
     private enum ClassName: String, CaseIterable { case high, low }
@@ -79,6 +82,7 @@ extension CoreLine {
     private static let timerKeys = ["event", "at_ms"]
     private static let deviceKeys = ["event", "at_ms", "device"]
     private static let modelKeys = ["event", "at_ms", "model"]
+    private static let whyKeys = ["event", "request"]
 
     /// Reads a line.
     ///
@@ -91,12 +95,19 @@ extension CoreLine {
             return
         }
         let kind = try fields.choice("event", of: Kind.self)
+        if kind == .why {
+            let request = try fields.requestName("request")
+            try fields.finish(known: Self.whyKeys)
+            self = .why(request)
+            return
+        }
         let now = Instant(nanoseconds: try fields.milliseconds("at_ms", in: Bounds.instant))
         self = .event(try Self.event(kind, &fields), at: now)
     }
 
     private static func event(_ kind: Kind, _ fields: inout JSONFields) throws(FormatError) -> CoreEvent {
         switch kind {
+        case .why: preconditionFailure("a question is no event")
         case .arrival: return .arrival(try arrival(&fields))
         case .cancelled:
             let request = try fields.requestName("request")

@@ -30,13 +30,14 @@ extension SchedulerLimits {
 }
 
 extension SchedulerOptions {
-    private static let keys = ["estimator", "strait", "triton"]
+    private static let keys = ["estimator", "explanations", "strait", "triton"]
 
     /// Reads options; what is left out stays as the scheduler has it.
     init(json node: JSONNode, at path: String) throws(FormatError) {
         self.init()
         var fields = try JSONFields(node, at: path)
         estimator = try fields.optionalChoice("estimator", of: EstimatorName.self) ?? estimator
+        explanations = try fields.optionalWhole("explanations", in: Bounds.explanations) ?? explanations
         if let node = fields.optional("strait") { try strait.read(node, at: fields.keyPath("strait")) }
         if let node = fields.optional("triton") { try triton.read(node, at: fields.keyPath("triton")) }
         try fields.finish(known: Self.keys)

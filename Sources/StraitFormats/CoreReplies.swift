@@ -39,9 +39,9 @@ extension JSONText {
         case .failed: raw(",\"outcome\":\"failed\"}\n")
         case .cancelled: raw(",\"outcome\":\"cancelled\"}\n")
         case .shed(let reason, let predictedFinish):
-            raw(",\"outcome\":\"shed\",\"reason\":\"")
-            raw(reason.word)
-            raw("\",\"predicted_finish_at_ms\":")
+            raw(",\"outcome\":\"shed\",\"reason\":")
+            self.reason(reason)
+            raw(",\"predicted_finish_at_ms\":")
             instant(predictedFinish)
             raw("}\n")
         }
@@ -67,7 +67,13 @@ extension JSONText {
         raw("}\n")
     }
 
-    private mutating func request(_ name: RequestName) {
+    mutating func reason(_ reason: ShedReason) {
+        raw("\"")
+        raw(reason.word)
+        raw("\"")
+    }
+
+    mutating func request(_ name: RequestName) {
         switch name {
         case .number(let number): integer(UInt64(number.magnitude))
         case .text(let text): string(text)
@@ -75,7 +81,7 @@ extension JSONText {
     }
 
     /// An instant; null where there is none, which is what a prediction without any device is.
-    private mutating func instant(_ instant: Instant) {
+    mutating func instant(_ instant: Instant) {
         if instant == .never { raw("null") } else { milliseconds(instant.nanoseconds) }
     }
 }

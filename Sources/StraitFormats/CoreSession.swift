@@ -59,6 +59,11 @@ package struct CoreSession: Sendable {
                 throw FormatError(.outOfPlace, "expected {\"configure\": …} before the first event", key: "event")
             }
             try adapter?.take(event, at: instant, into: &output)
+        case .why(let request):
+            guard let adapter else {
+                throw FormatError(.outOfPlace, "expected {\"configure\": …} before the first question", key: "event")
+            }
+            try adapter.explain(request, into: &output)
         }
     }
 

@@ -24,6 +24,11 @@ struct RequestRegistry: Sendable {
     /// The name of a request that waits or runs.
     func name(of id: RequestID) -> RequestName { slots[Int(id.slot)].name }
 
+    /// Whether a request waits or runs.
+    func isLive(_ id: RequestID) -> Bool {
+        slotByName[name(of: id)] == id.slot && slots[Int(id.slot)].generation == id.generation
+    }
+
     /// Gives a name a slot. The name must not be in use.
     mutating func enter(_ name: RequestName) -> RequestID {
         let slot: UInt32

@@ -5,20 +5,20 @@ internal import Testing
 @testable internal import StraitFormats
 
 /// A small driver: random requests, batches that end after random times, the timer; it writes the lines that it sends.
-private struct RandomDriver {
+struct RandomDriver {
     var random: SeededGenerator
     /// What is still to happen, by time; the timer apart.
     private var events: [(at: Int64, line: String)] = []
     private var timer: Int64?
     private var live: [String] = []
-    private var requests = 0
+    private(set) var requests = 0
     private(set) var now: Int64 = 0
 
     init(seed: UInt64) { random = SeededGenerator(seed: seed) }
 
     static func configuration(_ policy: String) -> String {
         """
-        {"configure":{"policy":"\(policy)","limits":{"waiting":40},"devices":[{"name":"cpu","lanes":2},\
+        {"configure":{"policy":"\(policy)","limits":{"waiting":40},"options":{"explanations":20},"devices":[{"name":"cpu","lanes":2},\
         {"name":"gpu","lanes":3,"copying":{"overhead_ms":0.02,"bytes_per_second":1e10,"uplink":1}}],"models":[\
         {"name":"a","maximum_batch":8,"profile":{"bytes_in_per_row":600000,"bytes_out_per_row":4000,"curves":[\
         {"points":[{"rows":1,"kernel_ms":2,"compute":0.4,"bandwidth":0.2,"cache":0.1},\
@@ -112,6 +112,7 @@ private func damaged(_ line: String, _ random: inout SeededGenerator) -> [UInt8]
         // Another event's name on this one's fields.
         let names = [
             "arrival", "cancelled", "copied_in", "kernels_done", "finished", "failed", "timer", "device", "model",
+            "why",
         ]
         let text = String(decoding: bytes, as: UTF8.self)
         if let start = text.range(of: "\"event\":\""), let name = names.randomElement(using: &random) {
