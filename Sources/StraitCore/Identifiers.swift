@@ -26,6 +26,12 @@ public struct BatchID: Sendable, Hashable {
     public var slot: UInt32
     /// How often the slot has been used before.
     public var generation: UInt32
+
+    /// A batch's number; for those who run batches of which no scheduler knows.
+    package init(slot: UInt32, generation: UInt32) {
+        self.slot = slot
+        self.generation = generation
+    }
 }
 
 /// A model in one version, numbered from 0 in the order of the `modelAdded` events.

@@ -12,6 +12,7 @@ internal import Synchronization
 /// way to run these models; lanes beyond the number of cores share them in time.
 package final class CPUDevice: Device {
     package let name: String
+    package let identity: DeviceIdentity
     package let laneCount: Int
     /// The core of each lane.
     package let cores: [Int]
@@ -35,6 +36,10 @@ package final class CPUDevice: Device {
         self.laneCount = laneCount
         self.cores = (0..<laneCount).map { cores[$0 % cores.count] }
         self.name = "cpu (cores \(CoreSet.list(Array(Set(self.cores)).sorted())))"
+        // Which cores does not matter, but how many lanes share them does.
+        let places = "\(laneCount) lane\(laneCount == 1 ? "" : "s") on \(Set(self.cores).count) of its cores"
+        self.identity = DeviceIdentity(
+            name: "\(Processor.name), \(places)", driver: "ONNX Runtime \(environment.library.version)")
         self.environment = environment
         self.pool = pool
         self.lanes = Mutex([])
@@ -61,6 +66,20 @@ package final class CPUDevice: Device {
         } catch {
             throw DeviceError(.cannotLoad, "\(error)")
         }
+    }
+
+    package func rehearse(_ batch: DeviceBatch) throws(DeviceError) -> MeasuredTimes {
+        let runner = BatchRunner(environment, pool: pool)
+        let session = sessions.withLock { $0[batch.model.number] }
+        let result = Mutex<Result<BatchResult, DeviceError>?>(nil)
+        // On a thread like a lane's: pinned to its core, and gone afterwards.
+        let thread = SystemThread(name: "rehearsal", cores: [cores[0]]) {
+            let ran = runner.run(batch, session)
+            result.withLock { $0 = ran }
+        }
+        thread.join()
+        guard let ran = result.withLock({ $0 }) else { preconditionFailure("the thread has left a result") }
+        return try ran.get().times
     }
 
     package func start(driver: any LaneDriver) {

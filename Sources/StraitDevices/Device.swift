@@ -10,6 +10,8 @@ package import StraitTensor
 package protocol Device: AnyObject, Sendable {
     /// For people: what it is and where it runs.
     var name: String { get }
+    /// What its times depend on.
+    var identity: DeviceIdentity { get }
     /// Batches that it can run at the same time.
     var laneCount: Int { get }
 
@@ -17,6 +19,12 @@ package protocol Device: AnyObject, Sendable {
     ///
     /// - Throws: ``DeviceError`` with what the runtime reported.
     func load(path: String, name: String) throws(DeviceError) -> LoadedModel
+
+    /// Runs a batch as a lane would and waits for it, to see how long its parts take while nothing else runs. Only before
+    /// `start`.
+    ///
+    /// - Throws: ``DeviceError``; `cannotRehearse` from a device that runs batches only on its lanes.
+    func rehearse(_ batch: DeviceBatch) throws(DeviceError) -> MeasuredTimes
 
     /// Starts the lanes. Whatever ends on them is reported to `driver`, on the lane's own thread.
     func start(driver: any LaneDriver)
@@ -26,6 +34,27 @@ package protocol Device: AnyObject, Sendable {
 
     /// Ends the lanes when what runs on them is done.
     func stop()
+}
+
+extension Device {
+    package var identity: DeviceIdentity { DeviceIdentity(name: name, driver: "none") }
+
+    package func rehearse(_ batch: DeviceBatch) throws(DeviceError) -> MeasuredTimes {
+        throw DeviceError(.cannotRehearse, "\(name) runs batches only on its lanes")
+    }
+}
+
+/// What the times on a device depend on: what was measured or learned on one of another identity does not count.
+package struct DeviceIdentity: Sendable, Hashable {
+    /// The hardware, and how much of it is used how.
+    package let name: String
+    /// The software that runs models on it, with its version.
+    package let driver: String
+
+    package init(name: String, driver: String) {
+        self.name = name
+        self.driver = driver
+    }
 }
 
 /// What a device tells about its lanes; the engine.
@@ -145,6 +174,8 @@ package struct DeviceError: Error, Sendable, CustomStringConvertible {
         case runFailed
         /// The model's results are not what it declared.
         case unexpectedOutput
+        /// The device cannot run batches outside of serving.
+        case cannotRehearse
     }
 
     /// What kind of failure it is.
