@@ -57,7 +57,9 @@ var targets: [Target] = [
 
     library("StraitFormats", ["StraitCore"]),
     library("StraitSimulation", ["StraitCore", "VirtualAccelerator"]),
-    library("StraitServing", ["StraitCore", "StraitDevices", "StraitPlatform", "StraitProtocol", "StraitTensor"]),
+    library(
+        "StraitServing",
+        ["StraitCore", "StraitDevices", "StraitFormats", "StraitPlatform", "StraitProtocol", "StraitTensor"]),
 ]
 
 // Their tests look inside (@testable), which the release build of `make test-server` does not allow.
@@ -72,7 +74,10 @@ if !serverTestsOnly {
         tests("StraitProtocolTests", ["StraitProtocol", "StraitTensor"]),
         tests(
             "StraitServingTests",
-            ["StraitServing", "StraitCore", "StraitDevices", "StraitProtocol", "StraitTensor", "OnnxRuntime"]),
+            [
+                "StraitServing", "StraitCore", "StraitDevices", "StraitFormats", "StraitProtocol", "StraitTensor",
+                "OnnxRuntime",
+            ]),
     ]
 }
 

@@ -69,12 +69,17 @@ enum Files {
 
     /// Makes the rename itself last. Best effort: some file systems cannot, and the content is safe either way.
     private static func synchronizeFolder(of path: String) {
-        let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-        let file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let file = open(folder(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard file >= 0 else { return }
         fsync(file)
         close(file)
     }
 
-    private static func reason() -> String { strerror(errno).map { String(cString: $0) } ?? "error \(errno)" }
+    /// The folder that a file stands in.
+    static func folder(of path: String) -> String {
+        path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+    }
+
+    /// What the system's last error was.
+    static func reason() -> String { strerror(errno).map { String(cString: $0) } ?? "error \(errno)" }
 }

@@ -28,14 +28,11 @@ extension LearnedStateFile {
             learned.matrix.append(try SIMD8(json: row, at: "matrix[\(learned.matrix.count)]"))
         }
         if fields.has("right_side") { learned.rightSide = try fields.vector("right_side") }
-        let classes = try fields.array("classes", atMost: RequestClass.allCases.count)
+        learned.classes = try LearnedState.Quantiles.ofClasses(
+            json: try fields.node("classes", "an object with high and low"), at: "classes")
         let devices = try fields.array("devices", atMost: Bounds.devices)
         let nodes = try fields.optionalArray("models", atMost: Bounds.models)
         try fields.finish(known: Self.keys)
-        learned.classes = []
-        for (index, node) in classes.enumerated() {
-            learned.classes.append(try LearnedState.Quantiles(json: node, at: "classes[\(index)]"))
-        }
         for (index, node) in devices.enumerated() {
             learned.devices.append(try LearnedState.Device(json: node, at: "devices[\(index)]"))
         }

@@ -55,11 +55,14 @@ extension LearnedStateFile {
             text.raw(",\n  \"right_side\": ")
             text.vector(learned.rightSide)
         }
-        text.raw(",\n  \"classes\": [")
-        text.list(learned.classes, separator: ",\n    ", before: "\n    ") { text, quantiles in
+        text.raw(",\n  \"classes\": {")
+        text.list(RequestClass.allCases, separator: ",\n    ", before: "\n    ") { text, requestClass in
+            let quantiles = learned.classes[requestClass.rawValue]
+            text.string("\(requestClass)")
+            text.raw(": ")
             text.object([("q50", quantiles.median), ("q95", quantiles.q95), ("q99", quantiles.q99)])
         }
-        text.raw("\n  ],\n  \"devices\": [")
+        text.raw("\n  },\n  \"devices\": [")
         text.list(learned.devices, separator: ",\n    ", before: "\n    ") { $1.write(to: &$0) }
         text.raw("\n  ],\n  \"models\": [")
         text.list(Array(zip(models, learned.models)), separator: ",\n    ", before: "\n    ") { text, entry in

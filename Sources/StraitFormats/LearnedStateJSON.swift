@@ -7,7 +7,19 @@ internal import StraitCore
 extension LearnedState.Quantiles {
     private static let keys = ["q50", "q95", "q99"]
 
-    init(json node: JSONNode, at path: String) throws(FormatError) {
+    /// Those of each class, by its name.
+    static func ofClasses(json node: JSONNode, at path: String) throws(FormatError) -> [LearnedState.Quantiles] {
+        var fields = try JSONFields(node, at: path)
+        var classes: [LearnedState.Quantiles] = []
+        for requestClass in RequestClass.allCases {
+            let node = try fields.node("\(requestClass)", "an object with q50, q95 and q99")
+            classes.append(try LearnedState.Quantiles(json: node, at: fields.keyPath("\(requestClass)")))
+        }
+        try fields.finish(known: RequestClass.allCases.map { "\($0)" })
+        return classes
+    }
+
+    private init(json node: JSONNode, at path: String) throws(FormatError) {
         var fields = try JSONFields(node, at: path)
         self.init(
             median: try fields.finite("q50"), q95: try fields.finite("q95"), q99: try fields.finite("q99"))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// StraitFormats: files and lines. The profile file, and the scheduler behind JSON lines (docs/core-protocol.md). It
-// turns text into values of the scheduler and back; nothing here decides anything.
+// StraitFormats: files and lines. What was profiled and learned, and the scheduler behind JSON lines
+// (docs/core-protocol.md). It turns text into values of the scheduler and back; nothing here decides anything.
 
 /// What is wrong with a file or a line, and where.
 package struct FormatError: Error, Sendable, Hashable, CustomStringConvertible {

@@ -5,6 +5,7 @@
 
 package import StraitCore
 package import StraitDevices
+package import StraitFormats
 internal import StraitPlatform
 package import StraitProtocol
 internal import Synchronization
@@ -62,15 +63,23 @@ package final class Engine: Sendable {
     // -- models ---------------------------------------------------------------------------------------------------
 
     /// Takes a loaded model into service.
-    package func add(_ specification: ModelSpecification, loaded: LoadedModel) -> ServedModel {
+    ///
+    /// - Parameters:
+    ///   - key: by what it is known from one run to the next.
+    ///   - profile: what was measured of it beforehand.
+    package func add(
+        _ specification: ModelSpecification, loaded: LoadedModel, key: ModelKey? = nil, profile: ModelProfile? = nil
+    ) -> ServedModel {
         state.withLock { state in
             let model = ServedModel(
-                id: ModelID(index: state.models.count), specification: specification, loaded: loaded)
+                id: ModelID(index: state.models.count), specification: specification, loaded: loaded, key: key,
+                profile: profile)
             state.models.append(model)
             state.statistics.append(
                 ModelStatistics(name: specification.name, version: specification.version))
             let description = ModelDescription(
-                maximumBatch: max(1, specification.maxBatchSize), maximumQueued: specification.maxQueueSize)
+                maximumBatch: max(1, specification.maxBatchSize), maximumQueued: specification.maxQueueSize,
+                profile: profile)
             state.scheduler.step(.modelAdded(description), at: clock.now(), into: &state.actions)
             return model
         }
@@ -84,6 +93,18 @@ package final class Engine: Sendable {
     /// What has been counted for a class.
     package func counters(of requestClass: RequestClass) -> ClassCounters {
         state.withLock { $0.scheduler.counters(of: requestClass) }
+    }
+
+    /// All that was learned while serving, to be kept.
+    ///
+    /// - Complexity: O(models), under the engine's lock: some microseconds.
+    package func learned() -> LearnedState { state.withLock { $0.scheduler.learned } }
+
+    /// Takes up what was learned before, with the models in the order in which they were added here.
+    ///
+    /// - Throws: what the scheduler finds wrong with it; then nothing has changed.
+    package func restore(_ learned: LearnedState) throws(LearnedState.Refusal) {
+        try state.withLock { (state) throws(LearnedState.Refusal) in try state.scheduler.restore(learned) }
     }
 
     // -- requests -------------------------------------------------------------------------------------------------

@@ -21,11 +21,14 @@ package struct ModelCatalog: Sendable {
 
     /// Loads all models of a repository, one after the other.
     ///
-    /// - Parameter progress: told what is being loaded, and what came of it.
+    /// - Parameters:
+    ///   - knowledge: what is known of models beforehand; nil to know nothing.
+    ///   - progress: told what is being loaded, and what came of it.
     /// - Throws: ``RepositoryError`` when the repository itself cannot be read. A model that cannot be loaded is kept as
     ///   unavailable; the others are served.
     package init(
-        repository path: String, on device: any Device, engine: Engine, progress: (String) -> Void = { _ in }
+        repository path: String, on device: any Device, engine: Engine, knowledge: PriorKnowledge? = nil,
+        progress: (String) -> Void = { _ in }
     ) throws(RepositoryError) {
         var models: [String: [Version]] = [:]
         var warnings: [String] = []
@@ -39,7 +42,7 @@ package struct ModelCatalog: Sendable {
             models[entry.name] = entry.chosenVersions.map { version in
                 progress("loading \(entry.name) version \(version)")
                 do {
-                    return .served(try Self.load(entry, version: version, on: device, engine: engine))
+                    return .served(try Self.load(entry, version, on: device, engine, knowledge, progress))
                 } catch {
                     progress("\(entry.name) version \(version): UNAVAILABLE: \(error)")
                     return .unavailable(name: entry.name, version: version, reason: "\(error)")
@@ -51,12 +54,14 @@ package struct ModelCatalog: Sendable {
     }
 
     private static func load(
-        _ entry: RepositoryEntry, version: Int, on device: any Device, engine: Engine
+        _ entry: RepositoryEntry, _ version: Int, on device: any Device, _ engine: Engine,
+        _ knowledge: PriorKnowledge?, _ progress: (String) -> Void
     ) throws -> ServedModel {
         let loaded = try device.load(path: entry.modelFile(version: version), name: entry.name)
         let interface = ModelInterface(loaded)
         let specification = try ModelSpecification.resolve(entry: entry, version: version, interface: interface)
-        return engine.add(specification, loaded: loaded)
+        let known = knowledge?.knowledge(of: specification, loaded, on: device, log: progress)
+        return engine.add(specification, loaded: loaded, key: known?.key, profile: known?.profile)
     }
 
     /// All versions of all models, by name and version.

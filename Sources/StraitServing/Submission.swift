@@ -34,7 +34,10 @@ package struct Submission: Sendable {
     /// The elements in one row of all inputs, by which its time is estimated; for strings, their bytes.
     ///
     /// - Complexity: O(inputs).
-    var elementsPerRow: Int {
+    var elementsPerRow: Int { Self.elementsPerRow(of: inputs, rows: rows) }
+
+    /// The elements in one row of the given inputs.
+    static func elementsPerRow(of inputs: [Tensor], rows: Int) -> Int {
         let elements = inputs.reduce(0) { $0 + $1.range.count / ($1.type.byteSize ?? 1) }
         return elements / max(1, rows)
     }

@@ -113,7 +113,10 @@ struct DemoCommand: AsyncParsableCommand {
         let executable = if let server { server } else { try ownExecutable() }
         let server = try await DemoServer.start(
             executable: executable,
-            arguments: ["--model-repository", modelRepository, "--lanes", "\(lanes)", "--policy", policy], log: log)
+            // Each policy starts from the same: it must not know what another has learned.
+            arguments: [
+                "--model-repository", modelRepository, "--lanes", "\(lanes)", "--policy", policy, "--no-learned",
+            ], log: log)
         defer { server.stop() }
         return try await body(server)
     }

@@ -5,6 +5,7 @@ internal import Glibc
 internal import OnnxRuntime
 internal import StraitCore
 internal import StraitDevices
+internal import StraitFormats
 internal import StraitHTTP
 internal import StraitPlatform
 internal import StraitServing
@@ -55,11 +56,19 @@ struct ServeCommand: ParsableCommand {
         Console.log(
             "strait \(Strait.version), ONNX Runtime \(library.version) (\(library.path)), policy \(policy.rawValue), "
                 + "\(placement.laneCount) lane(s) on \(device.name)")
-        let catalog = try ModelCatalog(repository: options.modelRepository, on: device, engine: engine) {
+        let knowledge = try PriorKnowledge(
+            for: device, profile: options.profile.map { .file($0) } ?? .beside(repository: options.modelRepository),
+            learned: options.learnedPath, quickProfiler: options.noQuickProfile ? nil : QuickProfiler(pool: pool),
+            log: Console.log)
+        let catalog = try ModelCatalog(
+            repository: options.modelRepository, on: device, engine: engine, knowledge: knowledge
+        ) {
             Console.log("  \($0)")
         }
         for warning in catalog.warnings { Console.log("  warning: \(warning)") }
+        let keeper = keeper(of: engine, catalog, knowledge)
         engine.start()
+        keeper?.start()
 
         var deadlines = InferenceService.DefaultDeadlines()
         if let given = options.deadlines {
@@ -88,6 +97,7 @@ struct ServeCommand: ParsableCommand {
         server.stopListening()
         let isDrained = engine.drain(within: .seconds(Double(options.exitTimeoutSecs)))
         server.stop(withinMilliseconds: Self.lastRepliesMilliseconds)
+        keeper?.stop()
         report(engine)
         guard isDrained else {
             Console.log("not everything that was accepted could be answered within \(options.exitTimeoutSecs) s")
@@ -98,6 +108,17 @@ struct ServeCommand: ParsableCommand {
 
     /// How long replies that are already computed may take to reach their clients.
     private static let lastRepliesMilliseconds: Int64 = 2000
+
+    /// What keeps the learned state, which is put back already; nil where that is not wanted.
+    private func keeper(
+        of engine: Engine, _ catalog: ModelCatalog, _ knowledge: PriorKnowledge
+    ) -> LearnedKeeper? {
+        guard let path = options.learnedPath else { return nil }
+        let keeper = LearnedKeeper(
+            path: path, engine: engine, models: catalog.served, device: knowledge.device, log: Console.log)
+        if let learned = knowledge.learned { keeper.restore(learned) }
+        return keeper
+    }
 
     private func findOnnxRuntime() throws -> OnnxRuntimeLibrary {
         let candidates = OnnxRuntimeLibrary.candidates(

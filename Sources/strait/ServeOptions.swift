@@ -2,6 +2,7 @@
 
 internal import ArgumentParser
 internal import StraitCore
+internal import StraitFormats
 internal import StraitPlatform
 
 /// The flags of `strait serve`; Triton's names where they mean the same.
@@ -56,6 +57,23 @@ struct ServeOptions: ParsableArguments {
     var exitTimeoutSecs = 30
 
     @Option(
+        help: ArgumentHelp(
+            "What strait profile measured of the models. Default: beside the repository, if it is there.",
+            valueName: "path"))
+    var profile: String?
+
+    @Flag(help: "Serve models that have no profile without measuring a quick one, which takes a second for each.")
+    var noQuickProfile = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Where what the server learns is kept from run to run. Default: beside the repository.", valueName: "path"))
+    var learned: String?
+
+    @Flag(help: "Start without what an earlier server learned, and keep nothing.")
+    var noLearned = false
+
+    @Option(
         name: .customLong("onnxruntime"),
         help: ArgumentHelp(
             "ONNX Runtime's library.",
@@ -78,6 +96,7 @@ struct ServeOptions: ParsableArguments {
             "--policy is '\(policy)'; there are \(PolicyName.allCases.map(\.rawValue).joined(separator: ", "))")
         try check(
             deadlines != nil, "--default-deadline is '\(defaultDeadline)'; expected for instance high=1000,low=30000")
+        try check(!noLearned || learned == nil, "--learned and --no-learned contradict each other")
         try check((1...1_000_000).contains(maxQueue), "--max-queue is \(maxQueue); expected 1 to 1000000")
         try check(
             (1...1_048_576).contains(tensorMemory), "--tensor-memory is \(tensorMemory); expected MiB, 1 to 1048576")
@@ -107,6 +126,11 @@ struct ServeOptions: ParsableArguments {
             }
         }
         return (high, low)
+    }
+
+    /// Where the learned state is kept; nil for nowhere.
+    var learnedPath: String? {
+        noLearned ? nil : learned ?? LearnedStateFile.path(forRepository: modelRepository)
     }
 
     /// Where lanes and network go: lanes from the first core on, the network on the cores that are left.

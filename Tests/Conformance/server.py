@@ -47,8 +47,9 @@ class Answer:
 class Server:
     """`strait serve` on a model repository."""
 
-    def __init__(self, repository=MODELS, *arguments):
-        self.repository, self.arguments = repository, arguments
+    def __init__(self, repository=MODELS, *arguments, learned=False):
+        # Every run starts from the same, and leaves nothing behind, unless a test is about just that.
+        self.repository, self.arguments = repository, arguments if learned else (*arguments, "--no-learned")
         self.process, self.port = None, None
         self.log = tempfile.TemporaryFile("w+")
 

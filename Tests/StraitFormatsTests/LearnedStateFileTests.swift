@@ -184,7 +184,7 @@ internal import Testing
         ("\"theta\": [", "\"theta\": [0, ", "theta: expected an array of 7 numbers, found an array of 8"),
         ("\"theta\": [", "\"theta\": [\"x\", ", "theta: expected an array of 7 numbers"),
         ("\"speed\": 1", "\"speed\": 9", "devices[0]: its speed is 9."),
-        ("\"q50\": ", "\"q50\": 7", "classes[1]: 7"),
+        ("\"q50\": ", "\"q50\": 7", "classes.low: 7"),
         ("\"name\": \"b\"", "\"name\": \"é\\n1\", \"version\": 1, \"x\": 0", "version\" stands twice"),
         ("\"version\": 3", "\"version\": 0", "models[1].version: expected a whole number from 1"),
         ("\"hash\": \"sha256:cd\"", "\"hash\": 4", "models[1].hash: expected a string of 1 to 256 bytes, found 4"),

@@ -19,7 +19,10 @@ final class ManualClock: EngineClock {
 /// A device without threads: batches stay on their lanes until the test ends them, on the test's own thread.
 final class ScriptedDevice: Device {
     let name = "scripted"
+    let identity: DeviceIdentity
     let laneCount: Int
+    /// How long a batch takes outside of serving; nil where it fails.
+    private let rehearsal: @Sendable (DeviceBatch) -> StraitCore.Duration?
 
     private struct State {
         var driver: (any LaneDriver)?
@@ -30,7 +33,19 @@ final class ScriptedDevice: Device {
 
     private let state = Mutex(State())
 
-    init(lanes: Int = 1) { laneCount = lanes }
+    init(
+        lanes: Int = 1, identity: DeviceIdentity = DeviceIdentity(name: "scripted", driver: "script 1"),
+        rehearsal: @escaping @Sendable (DeviceBatch) -> StraitCore.Duration? = { _ in nil }
+    ) {
+        laneCount = lanes
+        self.identity = identity
+        self.rehearsal = rehearsal
+    }
+
+    func rehearse(_ batch: DeviceBatch) throws(DeviceError) -> MeasuredTimes {
+        guard let time = rehearsal(batch) else { throw DeviceError(.runFailed, "it will not") }
+        return MeasuredTimes(copyIn: .zero, kernels: time, copyOut: .zero)
+    }
 
     func load(path: String, name: String) throws(DeviceError) -> LoadedModel {
         let number = state.withLock { state in
@@ -38,8 +53,9 @@ final class ScriptedDevice: Device {
             return state.loaded
         }
         return LoadedModel(
-            number: number, inputs: [TensorSignature(name: "in", type: .fp32, dimensions: [-1, -1])],
-            outputs: [TensorSignature(name: "out", type: .fp32, dimensions: [-1, -1])])
+            number: number,
+            inputs: [TensorSignature(name: "in", type: .fp32, dimensions: [-1, -1], symbols: ["batch", "n"])],
+            outputs: [TensorSignature(name: "out", type: .fp32, dimensions: [-1, -1], symbols: ["batch", "n"])])
     }
 
     func start(driver: any LaneDriver) { state.withLock { $0.driver = driver } }
