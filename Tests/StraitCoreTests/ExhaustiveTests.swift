@@ -139,7 +139,7 @@ struct SmallWorld {
             }
         }
         if !live.isEmpty { return "\(live) never answered" }
-        return broken ?? scheduler.brokenInvariant()
+        return broken ?? scheduler.brokenTable()
     }
 
     func brokenTable() -> String? { scheduler.brokenTable() }
