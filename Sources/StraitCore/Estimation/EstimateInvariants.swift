@@ -19,6 +19,8 @@ extension Scheduler {
 
     private func brokenTime() -> String? {
         for index in state.models.indices {
+            let pace = state.paces[ModelID(index: index)]
+            guard ModelPaces.isPossible(pace) else { return "the pace of model \(index) is \(pace)" }
             guard let work = state.models[index].latestWork else { continue }
             let time = state.estimator.expectedTime(work, rows: state.models[index].description.maximumBatch)
             guard time > .zero, time < Duration(nanoseconds: .max) else { return "model \(index) takes \(time)" }
