@@ -11,7 +11,7 @@ VENV_PYTHON := .strait/venv/bin/python
 # Absolute, because tests run in folders of their own.
 export STRAIT_ONNXRUNTIME := $(CURDIR)/.strait/onnxruntime/libonnxruntime.so
 
-.PHONY: help setup build run demo bench bench-core test test-pure test-long test-server torture-core check format clean
+.PHONY: help setup build run demo bench bench-core bench-core-pipe test test-pure test-long test-server torture-core check format clean
 
 help: ## this list
 	@echo "Strait: serves ONNX models to two classes of requests, each with a deadline."
@@ -53,6 +53,9 @@ bench: setup build ## what serving costs, beside ONNX Runtime in a loop (two min
 
 bench-core: ## what a decision of the scheduler costs, each policy against edf-priority
 	STRAIT_PURE=1 $(SWIFT) run -c release --package-path Benchmarks --scratch-path .build-bench DecisionCost
+
+bench-core-pipe: build ## how many events a second strait core takes through a pipe
+	$(PYTHON) Benchmarks/core_pipe.py
 
 check: ## the repository's own rules: format, licence lines, imports, generated code
 	@$(PYTHON) scripts/check

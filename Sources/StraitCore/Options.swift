@@ -48,7 +48,7 @@ public struct StraitOptions: Sendable, Hashable {
     public var mixesClasses = true
     /// Low models that fare worse than the others are preferred.
     public var usesEquity = true
-    /// At most 16 models and 2 devices are looked at in full.
+    /// At most 16 models and 4 devices are looked at in full.
     public var prunes = true
 
     // -- constants ------------------------------------------------------------------------------------------------

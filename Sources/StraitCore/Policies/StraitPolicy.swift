@@ -38,7 +38,7 @@ package struct StraitPolicy: Policy {
     /// The shortest time after which it looks again when nothing might run: chances fall without any event.
     private static let retry = Duration.microseconds(500)
     /// Devices looked at: the freest.
-    private static let devicesKept = 2
+    private static let devicesKept = 4
 
     package init(_ options: SchedulerOptions) {
         self.options = options.strait
