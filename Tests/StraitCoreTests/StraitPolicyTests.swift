@@ -106,6 +106,26 @@ internal import Testing
         #expect(largest(due: 0.001) == 8)
     }
 
+    @Test func `a slow lane does not idle for fear of high requests that may come`() {
+        // A lane that is 60 % busy: high work of 20 ms, due in 100, nine times a second, and low work of 30 ms.
+        var harness = harness(lanes: 1, [(20, 0, wide), (30, 0, wide)])
+        var generator = SeededGenerator(seed: 4)
+        for _ in 0..<4000 {
+            if Int.random(in: 0..<111, using: &generator) < 10 {
+                harness.arrive(.high, model: 0, due: .milliseconds(100))
+            }
+            if Int.random(in: 0..<67, using: &generator) < 10 {
+                harness.arrive(.low, model: 1, due: .milliseconds(400))
+            }
+            harness.advance(by: .milliseconds(10))
+        }
+        harness.drain()
+        for requestClass in RequestClass.allCases {
+            let counters = harness.scheduler.counters(of: requestClass)
+            #expect(Double(counters.met) > 0.97 * Double(counters.arrived), "\(requestClass): \(counters)")
+        }
+    }
+
     @Test func `a high request that can wait does not hold up a low one that cannot, nor the other way round`() {
         var harness = harness(lanes: 1, [(9, 1, wide), (9, 1, wide), (9, 1, wide)])
         harness.arrive(.high, model: 0, due: .milliseconds(15))

@@ -113,10 +113,11 @@ struct HighGuard: Sendable {
     /// The high requests that would be lost, those of the candidate's own site aside.
     ///
     /// - Parameters:
-    ///   - margin: what predicted times are taken times.
+    ///   - margin: what predicted times of those that wait are taken times: a plan does not know what else will come.
+    ///   - bound: what they are taken times for a request alone, and for those to be expected.
     ///   - budget: the compute demand up to which a device takes another batch.
     /// - Complexity: O((sites + 8) · lanes²), without allocation.
-    mutating func loss(_ candidate: Candidate, site: Int, margin: Double, budget: Double) -> Double {
+    mutating func loss(_ candidate: Candidate, site: Int, margin: Double, bound: Double, budget: Double) -> Double {
         plan.removeAll(keepingCapacity: true)
         plan.append(contentsOf: taken)
         plan.append(
@@ -126,14 +127,14 @@ struct HighGuard: Sendable {
         // In the order in which they have to start: what is to be expected comes behind what waits in more of a hurry.
         for need in waiting where need.site != site {
             while next < expected.count, expected[next].latestStart <= need.latestStart {
-                loss += doomed(expected[next], margin: margin, budget: budget)
+                loss += doomed(expected[next], margin: bound, budget: budget)
                 next += 1
             }
             let (start, device) = start(need, budget: budget)
-            if (start + need.time) * margin > need.allowed, need.least * margin <= need.allowed { loss += 1 }
+            if (start + need.time) * margin > need.allowed, need.least * bound <= need.allowed { loss += 1 }
             plan.append(Taken(device: device, until: start + need.time, compute: need.compute))
         }
-        for need in expected[next...] { loss += doomed(need, margin: margin, budget: budget) }
+        for need in expected[next...] { loss += doomed(need, margin: bound, budget: budget) }
         return loss
     }
 

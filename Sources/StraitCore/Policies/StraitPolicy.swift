@@ -29,9 +29,9 @@ package struct StraitPolicy: Policy {
     var placeCount = 0
     private var candidates: [Candidate] = []
     /// How much longer kernels take beside others than alone, of late: for plans, in which nobody knows yet who that is.
-    private var stretch = StraitPolicy.initialStretch
+    private var stretch = 1.0
+    private var stretchSamples = 0.0
 
-    private static let initialStretch = 1.5
     private static let stretchRange = 1.0...5.0
     /// The weight of a batch in the stretch: a memory of 50 batches.
     private static let stretchGain = 0.02
@@ -52,7 +52,9 @@ package struct StraitPolicy: Policy {
         guard alone > 0 else { return }
         let ratio = Double(times.kernels.nanoseconds) / alone
         let believed = min(max(ratio, Self.stretchRange.lowerBound), Self.stretchRange.upperBound)
-        stretch += Self.stretchGain * (believed - stretch)
+        // The first few count for their plain mean.
+        stretchSamples += 1
+        stretch += max(Self.stretchGain, 1 / stretchSamples) * (believed - stretch)
     }
 
     /// - Complexity: O(sites · batch sizes · (resident batches³ + lanes²)), bounded by pruning.
@@ -159,7 +161,9 @@ package struct StraitPolicy: Policy {
     private mutating func isSafe(_ candidate: inout Candidate, site: Int) -> Bool {
         guard options.usesReservation else { return true }
         let loss = high.loss(
-            candidate, site: site, margin: options.guardMargin * regret.margin, budget: options.gateBudget)
+            candidate, site: site, margin: max(options.guardMargin, regret.margin),
+            bound: options.fixedMargin ?? regret.margin,
+            budget: options.gateBudget)
         candidate.loss = loss
         return loss == 0 || loss * options.highWeight <= candidate.regret - candidate.harm
     }
