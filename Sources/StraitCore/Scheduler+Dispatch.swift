@@ -109,7 +109,7 @@ extension Scheduler {
         }
         timer.noteHang(hangsFrom)
         explainStaging(record, time: time, why, at: now)
-        longestSolo = max(longestSolo, solo / Double(record.rows))
+        longestSolo = max(longestSolo * Self.longestFades, solo)
         state.traffic.noteDispatch(at: now, longest: longestSolo)
         actions.append(
             .stage(
@@ -117,6 +117,9 @@ extension Scheduler {
                     batch: batch, device: device, lane: record.lane, model: record.work.model, rows: record.rows,
                     members: members, predictedFinish: finish)))
     }
+
+    /// How fast the longest batch is forgotten: by half within 700 batches.
+    private static let longestFades = 0.999
 
     /// How long a batch that was just staged is expected to take, beside what is on its device.
     mutating func predictedTime(of batch: BatchID, on device: DeviceID, at now: Instant) -> Duration {

@@ -13,7 +13,7 @@ public struct Scheduler: Sendable {
     private(set) var lastStep = Instant(nanoseconds: .min)
     var timer = CoreTimer()
     var predictor = Predictor()
-    /// The longest solo time of a batch of one row, nanoseconds.
+    /// About the longest solo time of the batches of late, nanoseconds: no opportunity is further away than that.
     var longestSolo = 0.0
 
     /// A scheduler without devices and models; they are added by events.

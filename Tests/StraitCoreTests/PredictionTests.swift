@@ -230,17 +230,17 @@ func profile(
     @Test func `the watchdog narrows when bounds fail and lets go when they hold`() {
         var watchdog = Watchdog()
         var now = Instant.zero
-        #expect(!watchdog.isAlert(at: now))
+        #expect(!watchdog.isAlert)
         for number in 0..<200 {
             now = now + .milliseconds(10)
             watchdog.note(withinBound: number % 3 != 0, at: now)
         }
-        let isAlert = watchdog.isAlert(at: now)
+        let isAlert = watchdog.isAlert
         #expect(isAlert)
         for _ in 0..<400 {
             now = now + .milliseconds(10)
             watchdog.note(withinBound: true, at: now)
         }
-        #expect(!watchdog.isAlert(at: now))
+        #expect(!watchdog.isAlert)
     }
 }

@@ -124,7 +124,8 @@ package struct Watchdog: Sendable, Hashable {
     private var stay = Self.shortestStay
     /// Until when one batch runs at a time; in the past when all is well.
     private var until = Instant(nanoseconds: .min)
-    private var isAlert = false
+    /// Whether the scheduler should run one batch at a time.
+    package private(set) var isAlert = false
 
     private static let window = 200
     /// Bursts alone take the coverage of 200 completions below 85 % now and then, and running one batch at a time in a
@@ -136,9 +137,6 @@ package struct Watchdog: Sendable, Hashable {
 
     /// While alert, the upper quantiles are taken to be this much larger.
     package static let widening = 1.5
-
-    /// Whether the scheduler should run one batch at a time.
-    package func isAlert(at now: Instant) -> Bool { isAlert }
 
     package init() {}
 

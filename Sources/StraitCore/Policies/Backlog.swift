@@ -54,10 +54,9 @@ struct Backlog: Sendable {
             var site = Site(
                 work: work, limit: state.models[work.model.index].description.maximumBatch, high: nil, low: nil,
                 first: 0, highCount: 0, lowCount: 0, urgency: urgency, highRows: 0)
-            // A model of which too little is known runs at batch 1.
-            if state.profiles.kernelTime(work, rows: 1) == nil {
-                site.limit = max(Int(head.rows), state.estimator.efficientRows(work, limit: site.limit))
-            }
+            // Rows that make none cheaper, as on a CPU core, only make each other wait; and a model of which too little is
+            // known runs at batch 1.
+            site.limit = max(Int(head.rows), state.estimator.efficientRows(work, limit: site.limit))
             let other = mixes ? partner(of: key, state) : nil
             if key.requestClass == .high {
                 site.high = queue
@@ -95,17 +94,23 @@ struct Backlog: Sendable {
             sites[index].highCount = members.count - sites[index].first
         }
         guard let low = site.low, sites[index].highRows < site.limit else { return }
-        _ = append(state.queues[low], upTo: site.limit - sites[index].highRows + Self.spare, at: now)
+        _ = append(state.queues[low], upTo: site.limit - sites[index].highRows, spare: Self.spare, at: now)
         sites[index].lowCount = members.count - sites[index].first - sites[index].highCount
     }
 
-    /// Appends the first requests of a queue, up to so many rows, and returns their rows.
-    private mutating func append(_ queue: WaitingQueue, upTo limit: Int, at now: Instant) -> Int {
+    /// Appends the first requests of a queue, up to so many rows and then so many requests more, and returns the rows of
+    /// the former.
+    private mutating func append(_ queue: WaitingQueue, upTo limit: Int, spare: Int = 0, at now: Instant) -> Int {
         var rows = 0
+        var left = spare
         for position in 0..<queue.count {
             let entry = queue[position]
-            guard rows + Int(entry.rows) <= limit else { break }
-            rows += Int(entry.rows)
+            if left == spare, rows + Int(entry.rows) <= limit {
+                rows += Int(entry.rows)
+            } else {
+                guard left > 0 else { break }
+                left -= 1
+            }
             members.append(Member(allowed: Double((entry.key - now).nanoseconds), rows: Int(entry.rows)))
         }
         return rows

@@ -52,8 +52,17 @@ package struct Candidate: Sendable, Hashable {
     /// When it leaves its lane, nanoseconds from now.
     var laneFree: Double { finish - copyOut }
 
-    /// Whether low requests are in it.
-    var takesLow: Bool { requestClass == .low || fillerCount > 0 }
+    /// Whether it cannot be made smaller: requests are not split.
+    var isSingle: Bool { count + fillerCount == 1 }
+
+    /// Whether it may join what runs and its high requests that can be in time are, or are as near to it as can be.
+    var isFit: Bool { isAdmitted && (highSlack >= 0 || isSingle) }
+
+    /// The share of its requests that are low; nil where none is.
+    var lowShare: Double? {
+        if requestClass == .low { return 1 }
+        return fillerCount > 0 ? Double(fillerCount) / Double(count + fillerCount) : nil
+    }
 
     func dispatch(lane: LaneID) -> Dispatch {
         let isFilled = fillerCount > 0

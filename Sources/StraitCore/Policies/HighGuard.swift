@@ -5,7 +5,8 @@
 ///
 /// It lays out the devices' lanes over time, each until its batch is predicted to leave, puts the candidate on its lane,
 /// and then places the high requests that wait in the order in which they have to start, each where it can start first.
-/// A lane counts as usable only while the demand for compute beside it leaves room, as the gate would have it.
+/// A lane counts as usable only while the demand for compute beside it leaves room: about what the gate would let in, which
+/// nobody can tell for plans.
 struct HighGuard: Sendable {
     /// A lane that is taken until a time, nanoseconds from now.
     private struct Taken: Sendable {
@@ -30,18 +31,28 @@ struct HighGuard: Sendable {
         var latestStart: Double { allowed - time }
     }
 
+    /// What predicted times are taken times.
+    struct Margin: Sendable {
+        /// In a plan, which does not know what else will come.
+        var plan: Double
+        /// For a request by itself, so that it is kept in 99 of 100 cases.
+        var bound: Double
+    }
+
     private var devices: [(index: Int, lanes: Int)] = []
     private var taken: [Taken] = []
     private var plan: [Taken] = []
     private var waiting: [Need] = []
     private var expected: [Need] = []
 
-    /// The least time that any of the high requests to be expected has from arrival to deadline, nanoseconds.
+    /// The least time that high requests to be expected have from arrival to deadline, nanoseconds, of streams that are
+    /// worth it: one that comes so rarely that less than one low request's worth of it is lost meanwhile is not.
     private(set) var leastPatience = Double.infinity
 
-    /// Models whose high requests are expected: those that suffer most from waiting.
+    /// Models whose high requests are expected: the most impatient.
     private static let expectedKept = 8
-    /// Devices laid out; with more, the others are as good as free.
+    /// Devices laid out: a plan over all lanes of many devices would take longer than it is worth. Those left out could
+    /// only take more.
     private static let devicesKept = 4
 
     // -- preparing ------------------------------------------------------------------------------------------------
@@ -55,26 +66,43 @@ struct HighGuard: Sendable {
         leastPatience = .infinity
     }
 
-    /// Takes note of a device and what is on it.
+    /// Takes note of a device that is looked at, and what is on it.
     ///
-    /// - Parameter finishes: when its batches are done, nanoseconds from now, in the order of its residents.
-    mutating func add(_ device: DeviceID, _ state: SchedulerState, finishes: [Double]) {
-        guard devices.count < Self.devicesKept else { return }
-        devices.append((device.index, state.devices[device].lanes.count))
+    /// - Parameters:
+    ///   - lanes: how many batches it may run.
+    ///   - finishes: when its batches are done, nanoseconds from now, in the order of its residents.
+    mutating func add(_ device: DeviceID, lanes: Int, _ state: SchedulerState, finishes: [Double]) {
+        devices.append((device.index, lanes))
         for (index, batch) in state.devices[device].resident.enumerated() {
-            guard state.batches[live: batch].phase != .copyingOut else { continue }
-            taken.append(
-                Taken(
-                    device: device.index, until: finishes[index],
-                    compute: state.batches[live: batch].run.demand.compute))
+            take(device, batch, until: finishes[index], state)
         }
+    }
+
+    /// Takes note of devices that are full at present, as far as there is room.
+    mutating func addOthers(_ state: SchedulerState, at now: Instant) {
+        for index in state.devices.all.indices {
+            guard devices.count < Self.devicesKept else { return }
+            if state.devices.all[index].isHung || devices.contains(where: { $0.index == index }) { continue }
+            devices.append((index, state.devices.all[index].lanes.count))
+            for batch in state.devices.all[index].resident {
+                let finish = state.expectedFinish(of: batch, at: now)
+                take(DeviceID(index: index), batch, until: Double((finish - now).nanoseconds), state)
+            }
+        }
+    }
+
+    private mutating func take(_ device: DeviceID, _ batch: BatchID, until: Double, _ state: SchedulerState) {
+        guard state.batches[live: batch].phase != .copyingOut else { return }
+        taken.append(
+            Taken(device: device.index, until: until, compute: state.batches[live: batch].run.demand.compute))
     }
 
     /// Takes note of what waits, and of what is to be expected. `time` tells how long a batch takes beside others.
     ///
+    /// - Parameter weight: what a high request is worth in low ones.
     /// - Complexity: O(models + sites log sites).
     mutating func prepare(
-        _ backlog: Backlog, _ state: SchedulerState, at now: Instant, demand: (WorkShape, Int) -> Double,
+        _ backlog: Backlog, _ state: SchedulerState, weight: Double, demand: (WorkShape, Int) -> Double,
         time: (WorkShape, Int) -> Double
     ) {
         for (index, site) in backlog.sites.enumerated() where site.highCount > 0 {
@@ -89,35 +117,35 @@ struct HighGuard: Sendable {
             let stream = state.traffic.stream(model, .high)
             // Without patience there was none so far that anybody could have answered in time.
             guard stream.rate > 0, stream.patience > 0, let work = state.models[model].latestWork else { continue }
-            leastPatience = min(leastPatience, stream.leastPatience)
-            // The most impatient ones, in order; a handful, so moving them is nothing.
-            if expected.count == Self.expectedKept, stream.patience >= expected[Self.expectedKept - 1].allowed {
-                continue
+            if stream.rate * stream.leastPatience * weight >= 1 {
+                leastPatience = min(leastPatience, stream.leastPatience)
+            }
+            if expected.count == Self.expectedKept {
+                guard stream.patience < expected[Self.expectedKept - 1].allowed else { continue }
+                expected.removeLast()
             }
             let rows = max(1, Int(stream.rows.rounded()))
             let duration = time(work, rows)
-            let need = Need(
-                time: duration, least: duration, compute: demand(work, rows), allowed: stream.patience,
-                rate: stream.rate)
-            if expected.count == Self.expectedKept {
-                guard need.latestStart < expected[Self.expectedKept - 1].latestStart else { continue }
-                expected.removeLast()
-            }
-            let position = expected.firstIndex { $0.latestStart > need.latestStart } ?? expected.count
-            expected.insert(need, at: position)
+            let position = expected.firstIndex { $0.allowed > stream.patience } ?? expected.count
+            expected.insert(
+                Need(
+                    time: duration, least: duration, compute: demand(work, rows), allowed: stream.patience,
+                    rate: stream.rate), at: position)
         }
+        expected.sort { $0.latestStart < $1.latestStart }
     }
+
+    /// The high sites that wait, in the order in which they have to start.
+    var order: some Sequence<Int> { waiting.lazy.map(\.site) }
 
     // -- asking ---------------------------------------------------------------------------------------------------
 
-    /// The high requests that would be lost, those of the candidate's own site aside.
+    /// The high requests that would be lost, those of one site aside.
     ///
-    /// - Parameters:
-    ///   - margin: what predicted times of those that wait are taken times: a plan does not know what else will come.
-    ///   - bound: what they are taken times for a request alone, and for those to be expected.
-    ///   - budget: the compute demand up to which a device takes another batch.
-    /// - Complexity: O((sites + 8) · lanes²), without allocation.
-    mutating func loss(_ candidate: Candidate, site: Int, margin: Double, bound: Double, budget: Double) -> Double {
+    /// - Complexity: O((sites + 8) · devices · lanes² + high requests), without allocation.
+    mutating func loss(
+        _ candidate: Candidate, site: Int, _ backlog: Backlog, _ margin: Margin, budget: Double
+    ) -> Double {
         plan.removeAll(keepingCapacity: true)
         plan.append(contentsOf: taken)
         plan.append(
@@ -127,23 +155,28 @@ struct HighGuard: Sendable {
         // In the order in which they have to start: what is to be expected comes behind what waits in more of a hurry.
         for need in waiting where need.site != site {
             while next < expected.count, expected[next].latestStart <= need.latestStart {
-                loss += doomed(expected[next], margin: bound, budget: budget)
+                loss += doomed(expected[next], bound: margin.bound, budget: budget)
                 next += 1
             }
             let (start, device) = start(need, budget: budget)
-            if (start + need.time) * margin > need.allowed, need.least * bound <= need.allowed { loss += 1 }
+            let finish = (start + need.time) * margin.plan
+            let members =
+                backlog.sites[need.site].first..<backlog.sites[need.site].first
+                + backlog.sites[need.site].highCount
+            for member in members {
+                let allowed = backlog.members[member].allowed
+                guard finish > allowed else { break }  // the others are due later still
+                if need.least * margin.bound <= allowed { loss += 1 }
+            }
             plan.append(Taken(device: device, until: start + need.time, compute: need.compute))
         }
-        for need in expected[next...] { loss += doomed(need, margin: bound, budget: budget) }
+        for need in expected[next...] { loss += doomed(need, bound: margin.bound, budget: budget) }
         return loss
     }
 
-    /// The high sites that wait, in the order in which they have to start.
-    var order: some Sequence<Int> { waiting.lazy.map(\.site) }
-
     /// The requests to be expected that find no lane in time: those that come before the wait for one is affordable.
-    private func doomed(_ need: Need, margin: Double, budget: Double) -> Double {
-        need.rate * max(0, start(need, budget: budget).at - max(0, need.allowed - need.time * margin))
+    private func doomed(_ need: Need, bound: Double, budget: Double) -> Double {
+        need.rate * max(0, start(need, budget: budget).at - max(0, need.allowed - need.time * bound))
     }
 
     /// When and where a batch can start first.

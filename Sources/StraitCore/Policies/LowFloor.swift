@@ -7,6 +7,9 @@ package struct LowFloor: Sendable {
     private let share: Double
     /// For each model the device time that it is owed, nanoseconds.
     private var owed: [Double] = []
+    /// For each model whether it waited when last looked at, and whether it waits now.
+    private var waited: [Bool] = []
+    private var waits: [Bool] = []
     private var accountedUntil: Instant?
 
     /// What is owed is forgotten beyond the share of so much time, or one batch if that is more: the floor is no savings
@@ -15,24 +18,42 @@ package struct LowFloor: Sendable {
 
     init(share: Double) { self.share = share }
 
-    /// Adds what the time since the last call owes to the models that wait.
+    /// How long rows of a model take alone on a device, nanoseconds: what is owed is reckoned in it.
+    static func work(_ work: WorkShape, _ rows: Int, _ state: SchedulerState, on device: DeviceID) -> Double {
+        state.biasedWork(state.soloWork(work, rows: rows, on: device), of: work.model)
+    }
+
+    /// Adds what the time since the last call owes to the models that have waited through it. A model for which nothing
+    /// waits is owed nothing.
     ///
-    /// - Complexity: O(queues in which something waits).
+    /// - Complexity: O(models + queues in which something waits).
     mutating func account(_ state: SchedulerState, until now: Instant) {
         guard share > 0 else { return }
-        while owed.count < state.models.count { owed.append(0) }
+        while owed.count < state.models.count {
+            owed.append(0)
+            waited.append(false)
+            waits.append(false)
+        }
         let elapsed = accountedUntil.map { Double((now - $0).nanoseconds) } ?? 0
         accountedUntil = now
-        guard elapsed > 0 else { return }
+        for model in waits.indices { waits[model] = false }
         for queue in state.queues.active where state.queues[queue].key.requestClass == .low {
             guard let head = state.queues[queue].first else { continue }
             let work = state.queues[queue].work
-            let batch = Double(state.estimator.expectedTime(work, rows: Int(head.rows)).nanoseconds)
-            let limit = max(share * Self.memory, batch)
             let model = work.model.index
+            guard !waits[model] else { continue }  // another shape of it
+            waits[model] = true
+            guard waited[model] else { continue }
+            let batch = Self.work(work, Int(head.rows), state, on: DeviceID(index: 0))
+            let limit = max(share * Self.memory, batch * Self.slowest)
             owed[model] = min(owed[model] + share * elapsed * Double(state.devices.all.count), limit)
         }
+        for model in waits.indices where !waits[model] { owed[model] = 0 }
+        swap(&waited, &waits)
     }
+
+    /// How much longer than on the first device the same may take on another.
+    private static let slowest = DeviceSpeeds.range.upperBound / DeviceSpeeds.range.lowerBound
 
     /// The queue of the model that is owed at least its next request's time, the one owed the most; nil if none is.
     func owed(_ state: SchedulerState, on device: DeviceID) -> Int? {
@@ -42,7 +63,7 @@ package struct LowFloor: Sendable {
             guard let head = state.queues[queue].first else { continue }
             let work = state.queues[queue].work
             let due = owed[work.model.index]
-            guard due >= state.soloWork(work, rows: Int(head.rows), on: device) else { continue }
+            guard due >= Self.work(work, Int(head.rows), state, on: device) else { continue }
             if due > best?.owed ?? 0 { best = (queue, due) }
         }
         return best?.queue

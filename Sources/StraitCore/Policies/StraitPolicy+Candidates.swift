@@ -28,7 +28,6 @@ extension StraitPolicy {
             candidate.isAdmitted = false
             return candidate
         }
-        if placeCount > 1 { _ = places[best].predictor.finish(of: candidate.prediction) }
         value(&candidate, site, highs: highs, lows: lows, on: best, state)
         return candidate
     }
@@ -67,10 +66,10 @@ extension StraitPolicy {
     ) -> Int {
         let hold = longestHold(site.work.model)
         var (least, most) = (0, min(limit, site.limit))
-        guard state.soloWork(site.work, rows: most, on: device) > hold else { return most }
+        guard LowFloor.work(site.work, most, state, on: device) > hold else { return most }
         while most - least > 1 {
             let middle = (least + most) / 2
-            if state.soloWork(site.work, rows: middle, on: device) <= hold { least = middle } else { most = middle }
+            if LowFloor.work(site.work, middle, state, on: device) <= hold { least = middle } else { most = middle }
         }
         return least
     }
@@ -121,9 +120,11 @@ extension StraitPolicy {
             candidate.highSlack = min(candidate.highSlack, allowed - bounded)
         }
         if highs > 0 {
-            // High requests are in a hurry before their time, so that they wait for lanes less often than low ones.
+            // High requests are in a hurry before their time, so that they wait for lanes less often than low ones; and
+            // beyond it: predicted late, they may still be in time.
             candidate.slack =
-                candidate.highSlack - options.highAdvance * state.traffic.stream(site.work.model.index, .high).patience
+                candidate.highSlack
+                - options.highAdvance * state.traffic.stream(site.work.model.index, .high).patience
         }
         let firstLow = site.first + site.highCount
         // Hopeless ones give their place to those behind, who have to be no larger, so that the prediction holds.
@@ -138,15 +139,15 @@ extension StraitPolicy {
         for index in firstLow + candidate.skipped..<firstLow + candidate.skipped + lows {
             let allowed = backlog.members[index].allowed
             candidate.regret += weight * regret.loss(curve, allowed: allowed)
-            // Those that would be late anyway do not hurry anybody.
+            // Low ones that would be late anyway do not hurry anybody.
             if allowed >= candidate.finish { candidate.slack = min(candidate.slack, allowed - bounded) }
         }
-        if candidate.slack == .infinity { candidate.slack = Self.noHurry }
+        candidate.slack = min(candidate.slack, Self.noHurry)
         if options.usesHarm { candidate.harm = regret.harm(places[place].predictor, on: place) }
         candidate.rank = candidate.regret - candidate.harm
         if options.usesUrgency { candidate.rank -= candidate.slack / regret.horizon }
     }
 
-    /// The slack of a batch in which all are late: any other comes first.
+    /// The slack of a batch in which all are late or have no deadline: any other comes first.
     private static let noHurry = 1e12
 }

@@ -62,7 +62,7 @@ package struct StraitPolicy: Policy {
         floor.account(state, until: now)
         choosePlaces(state, at: now)
         guard placeCount > 0 else { return .wait(until: .never) }
-        if let owed = dispatchOwed(state) { return owed }
+        if let owed = dispatchOwed(state, at: now) { return owed }
         regret.prepare(state, at: now)
         regret.loadResidents(state, places[..<placeCount].lazy.map(\.device), at: now)
         backlog.load(state, mixes: options.mixesClasses, prunes: options.prunes, at: now)
@@ -73,7 +73,9 @@ package struct StraitPolicy: Policy {
         guard let chosen, let lane = state.devices[chosen.device].freeLane else {
             return .wait(until: now + max(Self.retry, Duration(clamping: state.traffic.dispatchGap / 2)))
         }
-        if chosen.takesLow { floor.noteServed(state.queues[chosen.queue].work.model, work: chosen.work) }
+        if let share = chosen.lowShare {
+            floor.noteServed(state.queues[chosen.queue].work.model, work: chosen.work * share)
+        }
         return .dispatch(chosen.dispatch(lane: lane))
     }
 
@@ -82,7 +84,7 @@ package struct StraitPolicy: Policy {
     /// The eligible devices that are looked at: the least loaded.
     private mutating func choosePlaces(_ state: SchedulerState, at now: Instant) {
         placeCount = 0
-        let isAlert = state.watchdog.isAlert(at: now)
+        let isAlert = state.watchdog.isAlert
         let kept = options.prunes ? Self.devicesKept : state.devices.all.count
         for index in state.devices.all.indices where state.devices.all[index].isEligible {
             if isAlert, !state.devices.all[index].resident.isEmpty { continue }
@@ -111,12 +113,15 @@ package struct StraitPolicy: Policy {
         guard options.usesReservation || options.limitsHold else { return }
         high.removeAll()
         for index in 0..<placeCount {
-            high.add(places[index].device, state, finishes: places[index].predictor.alone)
+            let device = places[index].device
+            let lanes = state.watchdog.isAlert ? 1 : state.devices[device].lanes.count
+            high.add(device, lanes: lanes, state, finishes: places[index].predictor.alone)
         }
+        high.addOthers(state, at: now)
         let device = places[0].device
         let (description, stretch) = (state.devices[device].description, stretch)
         high.prepare(
-            backlog, state, at: now,
+            backlog, state, weight: options.highWeight,
             demand: { work, rows in state.profiles.demand(work, rows: rows, on: description).compute },
             time: { work, rows in
                 state.biasedWork(state.soloWork(work, rows: rows, on: device), of: work.model) * stretch
@@ -137,7 +142,7 @@ package struct StraitPolicy: Policy {
                 if log != nil { candidates.append(candidate) }
                 // A row that comes along costs a fraction of what it will cost alone, so a batch is made smaller only
                 // for a reason: it may not join, its high requests would be late, or others'.
-                if candidate.isAdmitted, candidate.highSlack >= 0 || candidate.rows == 1 {
+                if candidate.isFit {
                     guard candidate.regret >= candidate.harm, candidate.rank > best?.rank ?? -.infinity else { break }
                     let isSafe = isSafe(&candidate, site: site)
                     if log != nil { candidates[candidates.count - 1] = candidate }
@@ -150,25 +155,28 @@ package struct StraitPolicy: Policy {
                         continue
                     }
                 }
-                guard options.searchesBatchSizes, candidate.rows > 1 else { break }
+                guard options.searchesBatchSizes, !candidate.isSingle else { break }
                 limit = candidate.rows / 2
             }
         }
         return best
     }
 
-    /// Whether staging a candidate costs no more high requests than it is worth.
+    /// Whether staging a candidate costs no more high requests than it is worth. What would be lost in any case counts, too:
+    /// plans are pessimistic, and in bursts half of what they give up is saved if nothing else gets in its way.
     private mutating func isSafe(_ candidate: inout Candidate, site: Int) -> Bool {
         guard options.usesReservation else { return true }
-        let loss = high.loss(
-            candidate, site: site, margin: max(options.guardMargin, regret.margin),
-            bound: options.fixedMargin ?? regret.margin,
-            budget: options.gateBudget)
+        let loss = high.loss(candidate, site: site, backlog, planMargin, budget: options.gateBudget)
         candidate.loss = loss
         return loss == 0 || loss * options.highWeight <= candidate.regret - candidate.harm
     }
 
-    /// Where no candidate is safe: of the high requests that can still be in time, those with the least slack, alone.
+    private var planMargin: HighGuard.Margin {
+        HighGuard.Margin(plan: max(options.guardMargin, regret.margin), bound: regret.margin)
+    }
+
+    /// Where no candidate is safe: high requests without low ones, of those that can still be in time the ones with the
+    /// least slack; of the others any, since an answer that comes late is an answer.
     private mutating func mostUrgentHigh(_ state: SchedulerState) -> Candidate? {
         guard options.usesReservation else { return nil }
         var best: Candidate?
@@ -176,24 +184,46 @@ package struct StraitPolicy: Policy {
             var limit = backlog.sites[site].limit
             while let candidate = candidate(site, limit: limit, takesLow: false, state) {
                 if log != nil { candidates.append(candidate) }
-                if candidate.isAdmitted, candidate.highSlack >= 0 || candidate.rows == 1 {
-                    if candidate.highSlack < best?.highSlack ?? .infinity { best = candidate }
+                if candidate.isFit {
+                    if isMoreUrgent(candidate, than: best) { best = candidate }
                     break
                 }
-                guard candidate.rows > 1 else { break }
+                guard !candidate.isSingle else { break }
                 limit = candidate.rows / 2
             }
         }
         return best
     }
 
+    private func isMoreUrgent(_ candidate: Candidate, than best: Candidate?) -> Bool {
+        guard let best else { return true }
+        let (canBeSaved, bestCan) = (canBeSaved(candidate), canBeSaved(best))
+        return canBeSaved == bestCan ? candidate.highSlack < best.highSlack : canBeSaved
+    }
+
+    /// Whether all its high requests are in time if the prediction holds as it is.
+    private func canBeSaved(_ candidate: Candidate) -> Bool {
+        candidate.highSlack + candidate.finish * (regret.margin - 1) >= 0
+    }
+
     /// A request of the low model that is owed device time, whatever it is worth.
-    private mutating func dispatchOwed(_ state: SchedulerState) -> Decision? {
+    private mutating func dispatchOwed(_ state: SchedulerState, at now: Instant) -> Decision? {
         let device = places[0].device
         guard let queue = floor.owed(state, on: device), let lane = state.devices[device].freeLane else { return nil }
-        let rows = Int(state.queues[queue][0].rows)
+        // What it is owed is an answer in time: those that would be late are passed over.
         let work = state.queues[queue].work
-        floor.noteServed(work.model, work: state.soloWork(work, rows: rows, on: device))
-        return .dispatch(Dispatch(queue: queue, count: 1, device: device, lane: lane))
+        for position in 0..<state.queues[queue].count {
+            let rows = Int(state.queues[queue][position].rows)
+            let time = LowFloor.work(work, rows, state, on: device)
+            guard time + state.copyInTime(work.model, rows: rows, on: device) <= timeLeft(queue, position, state, now)
+            else { continue }
+            floor.noteServed(work.model, work: time)
+            return .dispatch(Dispatch(queue: queue, count: 1, skipped: position, device: device, lane: lane))
+        }
+        return nil
+    }
+
+    private func timeLeft(_ queue: Int, _ position: Int, _ state: SchedulerState, _ now: Instant) -> Double {
+        Double((state.queues[queue][position].key - now).nanoseconds)
     }
 }

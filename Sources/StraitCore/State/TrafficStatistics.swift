@@ -19,8 +19,6 @@ package struct TrafficStatistics: Sendable {
     }
 
     private var streams: [Stream] = []
-    /// The share of high requests that were late or shed, hopeless arrivals not counted.
-    package private(set) var highMisses = 0.0
     /// The time between dispatches while work was waiting, nanoseconds.
     package private(set) var dispatchGap = 1e6
     /// The time of the present step.
@@ -28,9 +26,13 @@ package struct TrafficStatistics: Sendable {
     private var lastDispatch = Instant(nanoseconds: .min)
     private var hasWaitedSince = false
 
+    /// The weight of a request in a model's share of misses: a memory of 50.
     private static let missGain = 0.02
+    /// The weight of a dispatch in the gap: a memory of 30, some tens of milliseconds.
     private static let gapGain = 0.03
+    /// The weight of an arrival in a rate: a memory of 20, so that bursts are followed.
     private static let arrivalGain = 0.05
+    /// The weight of an arrival in what is usual: a memory of ten.
     private static let patienceGain = 0.1
     /// How fast the least patience is forgotten: by half within 35 requests.
     private static let leastGain = 0.02
@@ -68,16 +70,16 @@ package struct TrafficStatistics: Sendable {
     /// - Complexity: O(models).
     package var meanLowMisses: Double {
         var (sum, weight) = (0.0, 0.0)
-        for index in stride(from: 1, to: streams.count, by: 2) {
-            sum += streams[index].misses * streams[index].rate
-            weight += streams[index].rate
+        for model in 0..<streams.count / 2 {
+            let stream = stream(model, .low)
+            sum += stream.misses * stream.rate
+            weight += stream.rate
         }
         return weight > 0 ? sum / weight : 0
     }
 
     /// What is wrong with it, in words; nil when all is well.
     package func brokenInvariant() -> String? {
-        guard (0...1).contains(highMisses) else { return "a share of \(highMisses) high misses" }
         guard dispatchGap >= Self.shortestGap, dispatchGap < .infinity else {
             return "\(dispatchGap) ns between dispatches"
         }
@@ -93,10 +95,11 @@ package struct TrafficStatistics: Sendable {
     /// Takes note of an arrival.
     ///
     /// - Parameter least: how long the request takes at least. One that could not be answered in time by anybody, or has
-    ///   no deadline, says nothing about how much time others have.
+    ///   no deadline, says nothing about how much time others have; the former does not count at all.
     mutating func noteArrival(_ request: Request, least: Duration, at now: Instant) {
         let index = request.work.model.index * 2 + request.requestClass.rawValue
-        if request.deadline - now >= least, now < request.deadline, request.deadline < .never {
+        let isServable = request.deadline - now >= least && now < request.deadline
+        if isServable, request.deadline < .never {
             let usual = streams[index].patience
             let patience = Double((request.deadline - now).nanoseconds)
             streams[index].patience +=
@@ -106,9 +109,12 @@ package struct TrafficStatistics: Sendable {
             let risen = least + Self.leastGain * (streams[index].patience - least)
             streams[index].leastPatience = min(patience, risen.isFinite ? risen : patience)
         }
+        guard isServable else { return }
         streams[index].rows += Self.patienceGain * (Double(request.rows) - streams[index].rows)
         if streams[index].lastArrival.nanoseconds != .min {
             let gap = Double((now - streams[index].lastArrival).nanoseconds)
+            // Two at the same instant say nothing about a rate of which nothing is known.
+            guard gap > 0 || streams[index].gap > 0 else { return }
             streams[index].gap += (streams[index].gap == 0 ? 1 : Self.arrivalGain) * (gap - streams[index].gap)
             streams[index].rate = 1 / max(1, streams[index].gap)
         }
@@ -121,7 +127,6 @@ package struct TrafficStatistics: Sendable {
         let index = request.work.model.index * 2 + request.requestClass.rawValue
         let value = missed ? 1.0 : 0.0
         streams[index].misses += Self.missGain * (value - streams[index].misses)
-        if request.requestClass == .high { highMisses += Self.missGain * (value - highMisses) }
     }
 
     /// Takes note of whether anything waits, after a step.
