@@ -198,6 +198,9 @@ struct BatchInFlight: Sendable {
 }
 
 extension Scenario {
+    /// All requests of a run are drawn before it begins: this many take five gigabytes.
+    private static let mostRequests = 200_000_000
+
     /// - Throws: `badPlan` naming what makes no sense.
     func validate() throws(SimulationError) {
         func require(_ holds: Bool, _ message: String) throws(SimulationError) {
@@ -209,5 +212,9 @@ extension Scenario {
         try require(highShare >= 0 && highShare <= 1, "a high share of \(highShare); it is between 0 and 1.")
         try require(duration > warmUp, "it lasts \(duration.seconds) s, which must be more than its warm-up.")
         try require(duration <= .seconds(100_000), "it lasts \(duration.seconds) s; 100000 s is the most.")
+        let requests = arrivalRates(weights: models.map { _ in 1 }).reduce(0, +) * duration.seconds
+        try require(
+            requests <= Double(Self.mostRequests),
+            "more than \(Self.mostRequests) requests would come, which are the most. Let it last less long.")
     }
 }

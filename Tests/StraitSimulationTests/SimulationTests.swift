@@ -107,6 +107,14 @@ internal import VirtualAccelerator
             scenario.duration = .seconds(4)
             return try Simulation.run(scenario, PolicySetup(.fifo), seed: 0)
         }
+        #expect(throws: SimulationError.self) {
+            // Each of these is possible alone; together they are 900 million requests.
+            var scenario = try ScenarioLibrary.scenario(named: "centre")
+            scenario.load = 100
+            scenario.devices = 64
+            scenario.duration = .seconds(100)
+            return try Simulation.run(scenario, PolicySetup(.fifo), seed: 0)
+        }
     }
 }
 
