@@ -28,6 +28,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 // -- dependencies ------------------------------------------------------------------------------------------------
 
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"),
     .product(name: "NIOPosix", package: "swift-nio"),
@@ -35,7 +36,9 @@ let nio: [Target.Dependency] = [
 ]
 
 var dependencies: [Package.Dependency] = [
-    .package(url: "https://github.com/apple/swift-protobuf", from: "1.38.0", traits: [])
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.38.0", traits: []),
+    // Scenario files. It imports the full Foundation, which costs a process 7 MB of memory (and 54 MB of libraries).
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
 ]
 
 // -- floors 0 to 3: no network -----------------------------------------------------------------------------------
@@ -56,7 +59,7 @@ var targets: [Target] = [
     library("StraitDevices", ["StraitCore", "StraitTensor", "StraitPlatform", "OnnxRuntime"]),
 
     library("StraitFormats", ["StraitCore"]),
-    library("StraitSimulation", ["StraitCore", "VirtualAccelerator"]),
+    library("StraitSimulation", ["StraitCore", "StraitFormats", "VirtualAccelerator", yams]),
     library(
         "StraitServing",
         ["StraitCore", "StraitDevices", "StraitFormats", "StraitPlatform", "StraitProtocol", "StraitTensor"]),
@@ -69,7 +72,7 @@ if !serverTestsOnly {
         tests("StraitCoreTests", ["StraitCore"]),
         tests("VirtualAcceleratorTests", ["VirtualAccelerator"]),
         tests("StraitFormatsTests", ["StraitFormats", "StraitCore"]),
-        tests("StraitSimulationTests", ["StraitSimulation", "StraitCore", "VirtualAccelerator"]),
+        tests("StraitSimulationTests", ["StraitSimulation", "StraitCore", "StraitFormats", "VirtualAccelerator"]),
         tests("OnnxRuntimeTests", ["OnnxRuntime"]),
         tests("StraitProtocolTests", ["StraitProtocol", "StraitTensor"]),
         tests(

@@ -3,9 +3,11 @@
 internal import Glibc
 
 /// The few things that formats ask of the file system; links are followed.
-enum Files {
+package enum Files {
     /// The content of a file of at most `limit` bytes.
-    static func read(_ path: String, limit: Int) throws(FormatError) -> [UInt8] {
+    ///
+    /// - Throws: `unreadable` with the file, also for a longer one.
+    package static func read(_ path: String, limit: Int) throws(FormatError) -> [UInt8] {
         var content: [UInt8] = []
         var isTooLong = false
         try read(path, pieceLength: pieceLength) { piece in

@@ -15,8 +15,9 @@ struct SimulateCommand: ParsableCommand {
         commandName: "simulate",
         abstract: "Compare policies on simulated devices: the same scheduler, virtual time, the same arrivals for all.",
         discussion: """
-            SCENARIO is the name of a scenario; centre is one device like an L4 with six models. Options change one thing \
-            about it. Everything follows from the seeds: two runs give the same bytes.
+            SCENARIO is a YAML file, told by a / in its path or by its ending .yaml or .yml, or the name of a scenario; \
+            centre is one device like an L4 with six models. Options that are given change one thing about it. Everything \
+            follows from the seeds: two runs give the same bytes. docs/simulator.md tells the keys of files and results.
 
             The table shows the share of requests that were not answered in time, as means over the seeds. --json writes \
             one object a line for each scenario, policy, seed and class.
@@ -26,7 +27,7 @@ struct SimulateCommand: ParsableCommand {
                 --arrivals poisson,gamma --json results.jsonl
             """)
 
-    @Argument(help: "The scenario: \(ScenarioLibrary.names.joined(separator: ", ")).")
+    @Argument(help: "The scenario: a YAML file, or one of \(ScenarioLibrary.names.joined(separator: ", ")).")
     var scenario: String
 
     @Option(help: "Policies, separated by commas; all of them if not given.")
@@ -44,13 +45,13 @@ struct SimulateCommand: ParsableCommand {
     var arrivals: String?
 
     @Option(help: "How co-runners slow each other down: \(Physics.names).")
-    var physics: Physics = .waterfill
+    var physics: Physics?
 
     @Option(help: "What changes on the way: \(Change.names).")
-    var change: Change = .none
+    var change: Change?
 
     @Option(help: "Devices, all alike; the load grows with them.")
-    var devices = 1
+    var devices: Int?
 
     @Option(help: "Batches at the same time on a device, instead of each policy's own choice.")
     var lanes: Int?
@@ -58,8 +59,8 @@ struct SimulateCommand: ParsableCommand {
     @Option(help: "What the policies predict interference with: \(EstimatorName.names).")
     var estimator: String?
 
-    @Option(help: "How long requests arrive, in seconds; the first five are not counted.")
-    var seconds = 60.0
+    @Option(help: "How long requests arrive, in seconds; the first of them (five, if not said otherwise) do not count.")
+    var seconds: Double?
 
     @Option(help: "Write all results to this file, - for standard output.")
     var json: String?
@@ -91,14 +92,19 @@ struct SimulateCommand: ParsableCommand {
     }
 
     private func makeSweep() throws(SimulationError) -> Sweep {
-        var base = try ScenarioLibrary.scenario(named: scenario)
-        base.physics = physics
-        base.change = change
-        base.devices = devices
-        guard seconds > 0, seconds <= 100_000 else {
-            throw SimulationError(.badPlan, "--seconds \(seconds): expected a number above 5 and up to 100000.")
+        var base = try ScenarioLibrary.scenario(nameOrPath: scenario)
+        base.physics = physics ?? base.physics
+        base.change = change ?? base.change
+        base.devices = devices ?? base.devices
+        if let seconds {
+            guard seconds > base.warmUp.seconds, seconds <= 100_000 else {
+                throw SimulationError(
+                    .badPlan,
+                    "--seconds \(seconds): expected a number above \(base.warmUp.seconds), which is the warm-up, and up "
+                        + "to 100000.")
+            }
+            base.duration = .seconds(seconds)
         }
-        base.duration = .seconds(seconds)
         var scenarios: [Scenario] = []
         for kind in try list(arrivals, "--arrivals", ArrivalKind.names, ArrivalKind.init(rawValue:)) ?? [base.arrivals]
         {
