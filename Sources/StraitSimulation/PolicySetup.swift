@@ -35,16 +35,19 @@ package struct PolicySetup: Sendable, Hashable {
     ) throws(SimulationError) {
         guard let policy = PolicyName(rawValue: name) else {
             let names = PolicyName.allCases.map(\.rawValue).joined(separator: ", ")
-            throw SimulationError(.unknownPolicy, "There is no policy \(name); there are \(names).")
+            throw SimulationError(.unknownPolicy, "There is no policy '\(name)'; there are \(names).")
         }
-        guard lanes ?? 1 >= 1 else {
-            throw SimulationError(.badPlan, "\(lanes ?? 0) lanes: a device needs at least one.")
+        guard (1...Self.mostLanes).contains(lanes ?? 1) else {
+            throw SimulationError(.badPlan, "\(lanes ?? 0) lanes: expected 1 to \(Self.mostLanes).")
         }
         self.init(policy, lanes: lanes, options: options)
     }
 
     /// A scheduler without devices and models.
     func makeScheduler() -> Scheduler { Scheduler(policy: policy, limits: limits, options: options) }
+
+    /// As many as the server takes.
+    package static let mostLanes = 256
 
     /// The lanes with which a policy did best on the tuning seeds of the centre scenario.
     private static func bestLanes(_ policy: PolicyName) -> Int {

@@ -80,12 +80,17 @@ package struct Sweep: Sendable {
                 last - first < UInt64(mostSeeds)
             else {
                 throw SimulationError(
-                    .badPlan, "\(text) does not say which seeds: expected numbers and ranges such as 1000-1004,7.")
+                    .badPlan,
+                    "--seeds '\(text)': '\(part)' is neither a number nor a range such as 1000-1004, the smaller first, of "
+                        + "at most \(mostSeeds) seeds.")
             }
             seeds += first...last
         }
         guard seeds.count <= mostSeeds else {
-            throw SimulationError(.badPlan, "\(text) means \(seeds.count) seeds; \(mostSeeds) are the most.")
+            throw SimulationError(.badPlan, "--seeds '\(text)' means \(seeds.count) seeds; \(mostSeeds) are the most.")
+        }
+        guard Set(seeds).count == seeds.count else {
+            throw SimulationError(.badPlan, "--seeds '\(text)' names a seed twice, which would count double.")
         }
         return seeds
     }

@@ -19,7 +19,7 @@ struct LoadCommand: AsyncParsableCommand {
             priority (1 high, 2 low), its deadline as timeout in microseconds.
 
             EXAMPLE
-              strait load --url http://127.0.0.1:8000 --model magika --model minilm,weight=2,shape=input_ids:1x64 \\
+              strait load --url http://127.0.0.1:8000 --model magika --model minilm,weight=2 \\
                 --rate 60 --high-share 0.3 --deadline-high-ms 100 --deadline-low-ms 300 --duration 20s
             """)
 

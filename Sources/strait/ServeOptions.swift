@@ -58,7 +58,7 @@ struct ServeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "What strait profile measured of the models. Default: beside the repository, if it is there.",
+            "A file with measured times of the models. Default: DIR.profile.json beside the repository, if it is there.",
             valueName: "path"))
     var profile: String?
 

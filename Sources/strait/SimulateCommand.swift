@@ -86,12 +86,18 @@ struct SimulateCommand: ParsableCommand {
         }
     }
 
+    /// More than any machine has cores.
+    private static let mostThreads = 1024
+
     private func fail(_ message: String) -> ExitCode {
         writeToStandardError("strait simulate: \(message)\n")
         return ExitCode(1)
     }
 
     private func makeSweep() throws(SimulationError) -> Sweep {
+        guard threads.map({ (1...Self.mostThreads).contains($0) }) ?? true else {
+            throw SimulationError(.badPlan, "--threads \(threads ?? 0): expected 1 to \(Self.mostThreads).")
+        }
         var base = try ScenarioLibrary.scenario(nameOrPath: scenario)
         base.physics = physics ?? base.physics
         base.change = change ?? base.change
@@ -123,10 +129,12 @@ struct SimulateCommand: ParsableCommand {
             options.estimator = name
         }
         var setups: [PolicySetup] = []
-        for name in policies.split(separator: ",") {
+        for name in policies.split(separator: ",", omittingEmptySubsequences: false) {
+            guard !setups.contains(where: { $0.name == name }) else {
+                throw SimulationError(.badPlan, "--policies '\(policies)' names \(name) twice.")
+            }
             setups.append(try PolicySetup(named: String(name), lanes: lanes, options: options))
         }
-        guard !setups.isEmpty else { throw SimulationError(.badPlan, "--policies names none.") }
         return Sweep(scenarios: scenarios, setups: setups, seeds: try Sweep.seeds(seeds))
     }
 
@@ -137,7 +145,7 @@ struct SimulateCommand: ParsableCommand {
         var elements: [Element] = []
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
             guard let element = parse(String(part)) else {
-                throw SimulationError(.badPlan, "\(option) \(text): \(part) is none of \(expected).")
+                throw SimulationError(.badPlan, "\(option) '\(text)': expected \(expected), found '\(part)'.")
             }
             elements.append(element)
         }
