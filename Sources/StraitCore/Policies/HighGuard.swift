@@ -49,6 +49,9 @@ struct HighGuard: Sendable {
     /// worth it: one that comes so rarely that less than one low request's worth of it is lost meanwhile is not.
     private(set) var leastPatience = Double.infinity
 
+    /// Sites with high requests that are planned for: those that have to start first. Their plan takes the time that is at
+    /// stake; what comes behind them has time.
+    private static let waitingPlanned = 8
     /// Models whose high requests are expected: the most impatient.
     private static let expectedKept = 8
     /// Devices laid out: a plan over all lanes of many devices would take longer than it is worth. Those left out could
@@ -153,7 +156,7 @@ struct HighGuard: Sendable {
         var loss = 0.0
         var next = 0
         // In the order in which they have to start: what is to be expected comes behind what waits in more of a hurry.
-        for need in waiting where need.site != site {
+        for need in waiting.prefix(Self.waitingPlanned) where need.site != site {
             while next < expected.count, expected[next].latestStart <= need.latestStart {
                 loss += doomed(expected[next], bound: margin.bound, budget: budget)
                 next += 1
