@@ -107,14 +107,14 @@ internal import Testing
     }
 
     @Test func `a slow lane does not idle for fear of high requests that may come`() {
-        // A lane that is 60 % busy: high work of 20 ms, due in 100, nine times a second, and low work of 30 ms.
-        var harness = harness(lanes: 1, [(20, 0, wide), (30, 0, wide)])
+        // A lane that is half busy: high work of 35 ms, due in 100, five times a second, and low work of 30 ms, twelve times.
+        var harness = harness(lanes: 1, [(35, 0, wide), (30, 0, wide)])
         var generator = SeededGenerator(seed: 4)
         for _ in 0..<4000 {
-            if Int.random(in: 0..<111, using: &generator) < 10 {
+            if Int.random(in: 0..<200, using: &generator) < 10 {
                 harness.arrive(.high, model: 0, due: .milliseconds(100))
             }
-            if Int.random(in: 0..<67, using: &generator) < 10 {
+            if Int.random(in: 0..<83, using: &generator) < 10 {
                 harness.arrive(.low, model: 1, due: .milliseconds(400))
             }
             harness.advance(by: .milliseconds(10))
@@ -122,7 +122,7 @@ internal import Testing
         harness.drain()
         for requestClass in RequestClass.allCases {
             let counters = harness.scheduler.counters(of: requestClass)
-            #expect(Double(counters.met) > 0.97 * Double(counters.arrived), "\(requestClass): \(counters)")
+            #expect(Double(counters.met) > 0.95 * Double(counters.arrived), "\(requestClass): \(counters)")
         }
     }
 
