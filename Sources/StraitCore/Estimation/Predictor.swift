@@ -100,31 +100,17 @@ package struct Predictor: Sendable {
         return items[base.count].finish
     }
 
-    /// The predicted finish of a batch that is staged after another: at once, or when the first lane frees.
-    ///
-    /// - Complexity: O(batches³), without allocation.
-    package mutating func finish(
-        of second: Candidate, after first: Candidate, whenLaneFrees waitsForLane: Bool
-    ) -> Double {
-        replay(first, second, secondWaits: waitsForLane, until: base.count + 1)
-        return items[base.count + 1].finish
-    }
-
     /// An overdue batch is taken to need this share of its time still.
     private static let overrunShare = 0.05
 
-    /// - Parameter target: the item whose finish is all that is wanted; by default all are.
-    private mutating func replay(
-        _ first: Candidate?, _ second: Candidate? = nil, secondWaits: Bool = false, until target: Int = -1
-    ) {
+    private mutating func replay(_ candidate: Candidate?) {
         items.removeAll(keepingCapacity: true)
         items.append(contentsOf: base)
-        if let first { append(first, copiedIn: first.copyIn) }
-        // Where the second waits for a lane, its copy starts when one frees.
-        var waiting: Int?
-        if let second {
-            waiting = secondWaits ? items.count : nil
-            append(second, copiedIn: secondWaits ? .infinity : (first?.copyIn ?? 0) + second.copyIn)
+        if let candidate {
+            items.append(
+                Item(
+                    copiedIn: candidate.copyIn, left: candidate.work, demand: candidate.demand,
+                    copyOut: candidate.copyOut, finish: 0, isDone: false))
         }
         var time = 0.0
         var copyOutClock = outClock
@@ -144,13 +130,7 @@ package struct Predictor: Sendable {
                     running.append(items[index].demand)
                 }
             }
-            guard !active.isEmpty || step < .infinity else {
-                // Only the second is left, and no kernel has ended: there was none to wait for.
-                guard let index = waiting, let second else { return }
-                items[index].copiedIn = time + second.copyIn
-                waiting = nil
-                continue
-            }
+            guard !active.isEmpty || step < .infinity else { return }
             if isLaneFreed, let missing = company.missing(beside: present) { running.append(missing) }
             // First all speeds, then the step that they allow.
             for (position, index) in active.enumerated() {
@@ -164,20 +144,8 @@ package struct Predictor: Sendable {
                 isLaneFreed = true
                 copyOutClock = items[index].copyOut > 0 ? max(copyOutClock, time) + items[index].copyOut : copyOutClock
                 items[index].finish = items[index].copyOut > 0 ? copyOutClock : time
-                if index == target { return }
-                if let index = waiting, let second {
-                    items[index].copiedIn = time + second.copyIn
-                    waiting = nil
-                }
             }
         }
-    }
-
-    private mutating func append(_ candidate: Candidate, copiedIn: Double) {
-        items.append(
-            Item(
-                copiedIn: copiedIn, left: candidate.work, demand: candidate.demand, copyOut: candidate.copyOut,
-                finish: 0, isDone: false))
     }
 
     /// Work of less than half a nanosecond is done; rounding must not keep a batch alive.
