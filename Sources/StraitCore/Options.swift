@@ -40,7 +40,7 @@ public struct StraitOptions: Sendable, Hashable {
     public var usesReservation = true
     /// Low requests do not make a batch hold its lane for long.
     public var limitsHold = true
-    /// Slack counts where regrets are alike; without it regret alone ranks candidates.
+    /// Slack counts beside regret; without it regret alone ranks candidates.
     public var usesUrgency = true
     /// A batch that may not join, or would be late or make others late, is made smaller; without it, it waits.
     public var searchesBatchSizes = true

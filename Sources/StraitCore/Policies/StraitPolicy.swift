@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Dispatch by regret under a guard (docs/scheduler.md): of all batches that could be staged now the one whose requests
-/// lose most by waiting, the least slack counting among equals, as long as no high request is lost by it; else the
-/// most urgent high ones. A device never idles while something may run: a row that waits for a better batch costs more
-/// than the batch gains.
+/// lose most by waiting and have the least slack, as long as no high request is lost by it; else the most urgent high
+/// ones. Nothing is held back for the sake of a fuller batch: a row that waits for one costs more than the batch gains.
 package struct StraitPolicy: Policy {
     package let order = QueueOrder.deadline
     package let shedding = Shedding.hopeless
@@ -163,7 +162,7 @@ package struct StraitPolicy: Policy {
     }
 
     /// Whether staging a candidate costs no more high requests than it is worth. What would be lost in any case counts, too:
-    /// plans are pessimistic, and in bursts half of what they give up is saved if nothing else gets in its way.
+    /// plans are pessimistic, and in bursts much of what they give up is saved if nothing else gets in its way.
     private mutating func isSafe(_ candidate: inout Candidate, site: Int) -> Bool {
         guard options.usesReservation else { return true }
         let loss = high.loss(candidate, site: site, backlog, planMargin, budget: options.gateBudget)
