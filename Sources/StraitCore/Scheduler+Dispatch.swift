@@ -19,10 +19,8 @@ extension Scheduler {
                 return
             case .shedFirst(let queue): shedFirst(of: queue, at: now, into: &actions)
             case .dispatch(let dispatch):
-                // The policy that weighs does not where a model is owed a batch.
-                let isOwed = decisions != nil && weighing == nil && policy is StraitPolicy
                 stage(
-                    dispatch, StagingReason(cause: isOwed ? .floor : .policy, weighing: weighing), at: now,
+                    dispatch, StagingReason(cause: dispatch.isOwed ? .floor : .policy, weighing: weighing), at: now,
                     into: &actions)
             }
         }

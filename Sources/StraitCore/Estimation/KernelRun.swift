@@ -73,6 +73,11 @@ extension SchedulerState {
         return soloWork * max(0.1, 1 + interference.bias(of: model.index)) * paces[model]
     }
 
+    /// How long rows of a model are expected to take alone on a device, bias and pace included, in nanoseconds.
+    package func expectedWork(_ work: WorkShape, rows: Int, on device: DeviceID) -> Double {
+        biasedWork(soloWork(work, rows: rows, on: device), of: work.model)
+    }
+
     /// Accounts for the time since the running set last changed. To be called before any change of it.
     ///
     /// - Complexity: O(batches on the device).

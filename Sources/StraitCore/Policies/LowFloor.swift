@@ -18,11 +18,6 @@ package struct LowFloor: Sendable {
 
     init(share: Double) { self.share = share }
 
-    /// How long rows of a model take alone on a device, nanoseconds: what is owed is reckoned in it.
-    static func work(_ work: WorkShape, _ rows: Int, _ state: SchedulerState, on device: DeviceID) -> Double {
-        state.biasedWork(state.soloWork(work, rows: rows, on: device), of: work.model)
-    }
-
     /// Adds what the time since the last call owes to the models that have waited through it. A model for which nothing
     /// waits is owed nothing.
     ///
@@ -44,7 +39,7 @@ package struct LowFloor: Sendable {
             guard !waits[model] else { continue }  // another shape of it
             waits[model] = true
             guard waited[model] else { continue }
-            let batch = Self.work(work, Int(head.rows), state, on: DeviceID(index: 0))
+            let batch = state.expectedWork(work, rows: Int(head.rows), on: DeviceID(index: 0))
             let limit = max(share * Self.memory, batch * Self.slowest)
             owed[model] = min(owed[model] + share * elapsed * Double(state.devices.all.count), limit)
         }
@@ -63,7 +58,7 @@ package struct LowFloor: Sendable {
             guard let head = state.queues[queue].first else { continue }
             let work = state.queues[queue].work
             let due = owed[work.model.index]
-            guard due >= Self.work(work, Int(head.rows), state, on: device) else { continue }
+            guard due >= state.expectedWork(work, rows: Int(head.rows), on: device) else { continue }
             if due > best?.owed ?? 0 { best = (queue, due) }
         }
         return best?.queue

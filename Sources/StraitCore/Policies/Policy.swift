@@ -76,6 +76,8 @@ package struct Dispatch: Sendable, Hashable {
     /// Where it runs.
     package var device: DeviceID
     package var lane: LaneID
+    /// Whether a model is owed it, whatever it is worth.
+    package var isOwed = false
 }
 
 /// The policies, by name.

@@ -66,10 +66,10 @@ extension StraitPolicy {
     ) -> Int {
         let hold = longestHold(site.work.model)
         var (least, most) = (0, min(limit, site.limit))
-        guard LowFloor.work(site.work, most, state, on: device) > hold else { return most }
+        guard state.expectedWork(site.work, rows: most, on: device) > hold else { return most }
         while most - least > 1 {
             let middle = (least + most) / 2
-            if LowFloor.work(site.work, middle, state, on: device) <= hold { least = middle } else { most = middle }
+            if state.expectedWork(site.work, rows: middle, on: device) <= hold { least = middle } else { most = middle }
         }
         return least
     }
@@ -91,7 +91,7 @@ extension StraitPolicy {
         candidate.demand = state.profiles.demand(site.work, rows: candidate.rows, on: state.devices[device].description)
         candidate.isAdmitted = admits(candidate, on: place)
         guard candidate.isAdmitted else { return }
-        candidate.work = state.biasedWork(state.soloWork(site.work, rows: candidate.rows, on: device), of: model)
+        candidate.work = state.expectedWork(site.work, rows: candidate.rows, on: device)
         candidate.copyIn = state.copyInTime(model, rows: candidate.rows, on: device)
         candidate.copyOut = state.copyOutTime(model, rows: candidate.rows, on: device)
         candidate.finish = places[place].predictor.finish(of: candidate.prediction)

@@ -123,7 +123,7 @@ package struct StraitPolicy: Policy {
             backlog, state, weight: options.highWeight,
             demand: { work, rows in state.profiles.demand(work, rows: rows, on: description).compute },
             time: { work, rows in
-                state.biasedWork(state.soloWork(work, rows: rows, on: device), of: work.model) * stretch
+                state.expectedWork(work, rows: rows, on: device) * stretch
                     + state.copyInTime(work.model, rows: rows, on: device)
                     + state.copyOutTime(work.model, rows: rows, on: device)
             })
@@ -213,11 +213,12 @@ package struct StraitPolicy: Policy {
         let work = state.queues[queue].work
         for position in 0..<state.queues[queue].count {
             let rows = Int(state.queues[queue][position].rows)
-            let time = LowFloor.work(work, rows, state, on: device)
+            let time = state.expectedWork(work, rows: rows, on: device)
             guard time + state.copyInTime(work.model, rows: rows, on: device) <= timeLeft(queue, position, state, now)
             else { continue }
             floor.noteServed(work.model, work: time)
-            return .dispatch(Dispatch(queue: queue, count: 1, skipped: position, device: device, lane: lane))
+            return .dispatch(
+                Dispatch(queue: queue, count: 1, skipped: position, device: device, lane: lane, isOwed: true))
         }
         return nil
     }
