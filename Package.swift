@@ -41,7 +41,7 @@ var dependencies: [Package.Dependency] = [
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
 ]
 
-// -- floors 0 to 3: no network -----------------------------------------------------------------------------------
+// -- floors 0 to 3, and evaluation: no network -------------------------------------------------------------------
 
 var targets: [Target] = [
     .target(name: "CPlatform"),
@@ -63,6 +63,9 @@ var targets: [Target] = [
     library(
         "StraitServing",
         ["StraitCore", "StraitDevices", "StraitFormats", "StraitPlatform", "StraitProtocol", "StraitTensor"]),
+
+    library(
+        "StraitEvaluation", ["StraitCore", "StraitFormats", "StraitPlatform", "StraitSimulation", "VirtualAccelerator"]),
 ]
 
 // Their tests look inside (@testable), which the release build of `make test-server` does not allow.
@@ -73,6 +76,9 @@ if !serverTestsOnly {
         tests("VirtualAcceleratorTests", ["VirtualAccelerator"]),
         tests("StraitFormatsTests", ["StraitFormats", "StraitCore"]),
         tests("StraitSimulationTests", ["StraitSimulation", "StraitCore", "StraitFormats", "VirtualAccelerator"]),
+        tests(
+            "StraitEvaluationTests",
+            ["StraitEvaluation", "StraitSimulation", "StraitCore", "StraitFormats", "VirtualAccelerator"]),
         tests("OnnxRuntimeTests", ["OnnxRuntime"]),
         tests("StraitProtocolTests", ["StraitProtocol", "StraitTensor"]),
         tests(
@@ -101,7 +107,7 @@ if !pureOnly {
             dependencies: [
                 "StraitHTTP", "StraitLoad", "StraitServing", "StraitDevices", "StraitProtocol", "StraitCore",
                 "StraitTensor", "StraitPlatform", "OnnxRuntime", "StraitFormats", "StraitSimulation",
-                "VirtualAccelerator",
+                "StraitEvaluation", "VirtualAccelerator",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
             swiftSettings: swiftSettings

@@ -16,7 +16,12 @@ struct Metrics: Sendable {
         var unservedSince: Instant?
         var longestStarvation = Duration.zero
         var prediction = PredictionScore()
+        var blocks: [BlockCount]
     }
+
+    /// Long against what couples requests to each other (bursts of a tenth of a second, queues of some deadlines), short
+    /// enough that a minute has many.
+    private static let blockLength = Duration.seconds(2.5)
 
     private let warmUp: Instant
     private let models: [String]
@@ -36,7 +41,10 @@ struct Metrics: Sendable {
         warmUp = .zero + scenario.warmUp
         models = scenario.models.map(\.kernels.name)
         let classes = RequestClass.allCases
-        cells = classes.map { _ in scenario.models.map { _ in Cell() } }
+        let counted = (scenario.duration - scenario.warmUp).nanoseconds
+        let blocks = Int((counted + Self.blockLength.nanoseconds - 1) / Self.blockLength.nanoseconds)
+        let cell = Cell(blocks: Array(repeating: BlockCount(), count: blocks))
+        cells = classes.map { _ in scenario.models.map { _ in cell } }
         latencies = classes.map { _ in [] }
         latenesses = classes.map { _ in [] }
         lateTime = classes.map { _ in 0 }
@@ -44,7 +52,10 @@ struct Metrics: Sendable {
 
     mutating func arrived(_ request: LiveRequest) {
         let place = request.requestClass.rawValue
-        if request.arrivedAt >= warmUp { cells[place][request.model].arrivals += 1 }
+        if request.arrivedAt >= warmUp {
+            cells[place][request.model].arrivals += 1
+            cells[place][request.model].blocks[block(of: request)].arrivals += 1
+        }
         if cells[place][request.model].waiting == 0, cells[place][request.model].unservedSince == nil {
             cells[place][request.model].unservedSince = max(request.arrivedAt, warmUp)
         }
@@ -74,6 +85,7 @@ struct Metrics: Sendable {
             latencies[place].append(latency.nanoseconds)
             if outcome == .met {
                 cells[place][request.model].met += 1
+                cells[place][request.model].blocks[block(of: request)].met += 1
             } else {
                 cells[place][request.model].late += 1
                 latenesses[place].append((now - request.deadline).nanoseconds)
@@ -81,6 +93,12 @@ struct Metrics: Sendable {
             }
         default: if isCounted { cells[place][request.model].shed += 1 }
         }
+    }
+
+    private func block(of request: LiveRequest) -> Int {
+        // Clients that wait for answers may send a last time after the end.
+        let block = Int((request.arrivedAt - warmUp).nanoseconds / Self.blockLength.nanoseconds)
+        return min(block, cells[request.requestClass.rawValue][request.model].blocks.count - 1)
     }
 
     private mutating func noteService(_ place: Int, _ model: Int, at now: Instant) {
@@ -101,7 +119,7 @@ struct Metrics: Sendable {
                     name: self.models[index], arrivals: cell.arrivals, met: cell.met, late: cell.late, shed: cell.shed,
                     longestStarvation: max(
                         cell.longestStarvation, cell.unservedSince.map { end - $0 } ?? .zero),
-                    prediction: cell.prediction)
+                    prediction: cell.prediction, blocks: cell.blocks)
             }
             return ClassResult(
                 requestClass: requestClass, models: models, latency: Percentiles(latencies[place]),

@@ -84,9 +84,23 @@ package struct ModelResult: Sendable, Hashable {
     package let longestStarvation: Duration
     /// How well the ends of its batches were predicted. A batch counts as high if any of its requests is.
     package let prediction: PredictionScore
+    /// The same requests by when they came: one after the other blocks of `Metrics.blockLength` from the warm-up on.
+    package let blocks: [BlockCount]
 
     /// The share that was not answered in time; 0 if none came.
     package var violation: Double { arrivals > 0 ? 1 - Double(met) / Double(arrivals) : 0 }
+}
+
+/// The requests of one model and class that came within one block of time. What differs from block to block tells how
+/// much of a figure is luck.
+package struct BlockCount: Sendable, Hashable {
+    /// Requests that came.
+    package var arrivals = 0
+    /// Those of them that were answered in time.
+    package var met = 0
+
+    /// Nothing yet.
+    package init() {}
 }
 
 /// Percentiles of a set of times; nil if it is empty.
