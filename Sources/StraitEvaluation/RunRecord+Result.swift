@@ -9,8 +9,8 @@ extension RunRecord {
     package init(_ result: RunResult, axis: Axis) {
         self.init(
             axis: axis, cell: Cell(result.scenario), variant: result.setup.name, policy: result.setup.policy.rawValue,
-            lanes: result.setup.lanes, seed: result.seed, high: ClassRecord(result[.high]),
-            low: ClassRecord(result[.low]), meanBatch: result.meanBatch)
+            lanes: result.setup.lanes, seed: result.seed, high: ClassFigures(result[.high]),
+            low: ClassFigures(result[.low]), meanBatch: result.meanBatch)
     }
 }
 
@@ -24,31 +24,31 @@ extension Cell {
     }
 }
 
-extension ClassRecord {
+extension ClassFigures {
     init(_ result: ClassResult) {
         self.init(
-            models: result.models.map(ModelRecord.init), latency: TimesRecord(result.latency),
-            lateness: TimesRecord(result.lateness), waste: result.waste,
-            prediction: PredictionRecord(result.prediction))
+            models: result.models.map(ModelFigures.init), latency: TimeFigures(result.latency),
+            lateness: TimeFigures(result.lateness), waste: result.waste,
+            prediction: PredictionFigures(result.prediction))
     }
 }
 
-extension ModelRecord {
+extension ModelFigures {
     init(_ result: ModelResult) {
         self.init(
             name: result.name, late: result.late, shed: result.shed,
-            longestStarvation: result.longestStarvation.milliseconds, prediction: PredictionRecord(result.prediction),
+            longestStarvation: result.longestStarvation.milliseconds, prediction: PredictionFigures(result.prediction),
             blocks: result.blocks)
     }
 }
 
-extension TimesRecord {
+extension TimeFigures {
     init(_ times: Percentiles) {
         self.init(p50: times.p50?.milliseconds, p95: times.p95?.milliseconds, p99: times.p99?.milliseconds)
     }
 }
 
-extension PredictionRecord {
+extension PredictionFigures {
     init(_ score: PredictionScore) {
         self.init(
             batches: score.batches, error: score.error, bias: score.bias, p95: score.coverage.p95,

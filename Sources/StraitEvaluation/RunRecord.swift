@@ -19,31 +19,31 @@ package struct RunRecord: Sendable, Hashable {
     /// With which luck.
     package var seed: UInt64
     /// What came of high requests.
-    package var high: ClassRecord
+    package var high: ClassFigures
     /// What came of low requests.
-    package var low: ClassRecord
+    package var low: ClassFigures
     /// Rows in a batch on average; nil if nothing ran.
     package var meanBatch: Double?
 
     /// What came of a class.
-    package subscript(requestClass: RequestClass) -> ClassRecord { requestClass == .high ? high : low }
+    package subscript(requestClass: RequestClass) -> ClassFigures { requestClass == .high ? high : low }
 
     /// Whether it is a policy as it is, not one that was changed.
     package var isPlain: Bool { variant == policy }
 }
 
 /// What came of one class in a run.
-package struct ClassRecord: Sendable, Hashable {
+package struct ClassFigures: Sendable, Hashable {
     /// Its models, in the scenario's order.
-    package var models: [ModelRecord]
+    package var models: [ModelFigures]
     /// Latencies of what was answered, in time or late.
-    package var latency: TimesRecord
+    package var latency: TimeFigures
     /// How late the late ones were.
-    package var lateness: TimesRecord
+    package var lateness: TimeFigures
     /// The share of the devices' time that went into requests of this class that were late, or killed.
     package var waste: Double
     /// How well the ends of its batches were predicted when they were staged.
-    package var prediction: PredictionRecord
+    package var prediction: PredictionFigures
 
     /// Requests that came after the warm-up.
     package var arrivals: Int { models.reduce(0) { $0 + $1.arrivals } }
@@ -57,7 +57,7 @@ package struct ClassRecord: Sendable, Hashable {
     package var violation: Double { arrivals > 0 ? 1 - Double(met) / Double(arrivals) : 0 }
 
     /// The model that fares worst, the first of them on a tie; nil if none had arrivals.
-    package var worstModel: ModelRecord? {
+    package var worstModel: ModelFigures? {
         models.lazy.filter { $0.arrivals > 0 }.reduce(nil) { worst, model in
             model.violation > worst?.violation ?? -1 ? model : worst
         }
@@ -71,7 +71,7 @@ package struct ClassRecord: Sendable, Hashable {
 }
 
 /// What came of one model in one class.
-package struct ModelRecord: Sendable, Hashable {
+package struct ModelFigures: Sendable, Hashable {
     /// Its name.
     package var name: String
     /// Answered too late.
@@ -81,7 +81,7 @@ package struct ModelRecord: Sendable, Hashable {
     /// The longest time in which requests of it were there or had been refused, and none was served; milliseconds.
     package var longestStarvation: Double
     /// How well the ends of its batches were predicted.
-    package var prediction: PredictionRecord
+    package var prediction: PredictionFigures
     /// Its requests, block of time by block of time.
     package var blocks: [BlockCount]
 
@@ -94,7 +94,7 @@ package struct ModelRecord: Sendable, Hashable {
 }
 
 /// Percentiles of a set of times in milliseconds; nil if it is empty.
-package struct TimesRecord: Sendable, Hashable {
+package struct TimeFigures: Sendable, Hashable {
     /// The median.
     package var p50: Double?
     /// What 95 of 100 do not exceed.
@@ -104,7 +104,7 @@ package struct TimesRecord: Sendable, Hashable {
 }
 
 /// How well times were predicted, over a number of batches; all nil without any.
-package struct PredictionRecord: Sendable, Hashable {
+package struct PredictionFigures: Sendable, Hashable {
     /// Batches that were predicted.
     package var batches: Int
     /// The mean of |predicted / actual − 1|.

@@ -3,7 +3,7 @@
 /// An object whose keys are taken one by one, each checked for kind and range; in the end none may be left.
 ///
 /// `null` stands for a key that is not there, wherever a key may be left out.
-struct JSONFields {
+package struct JSONFields {
     /// Where the object stands, such as `models[2]`; empty at the top.
     let path: String
     private let members: [JSONMember]
@@ -12,7 +12,7 @@ struct JSONFields {
     private var taken: UInt64 = 0
 
     /// The fields of a node that must be an object.
-    init(_ node: JSONNode, at path: String = "") throws(FormatError) {
+    package init(_ node: JSONNode, at path: String = "") throws(FormatError) {
         guard case .object(let members) = node.content else {
             throw FormatError(.invalid, "expected an object, found \(node.words)", key: path, offset: node.offset)
         }
@@ -53,7 +53,7 @@ struct JSONFields {
     }
 
     /// Takes a key; nil where it is not there or null.
-    mutating func optional(_ key: String) -> JSONNode? { take(key).flatMap { $0.isNull ? nil : $0 } }
+    package mutating func optional(_ key: String) -> JSONNode? { take(key).flatMap { $0.isNull ? nil : $0 } }
 
     /// Whether a key is there and not null; it still has to be taken.
     func has(_ key: String) -> Bool { members.contains { $0.key == key && !$0.value.isNull } }
@@ -71,7 +71,7 @@ struct JSONFields {
     }
 
     /// Takes a key that must be there, `null` included.
-    mutating func node(_ key: String, _ expected: String) throws(FormatError) -> JSONNode {
+    package mutating func node(_ key: String, _ expected: String) throws(FormatError) -> JSONNode {
         guard let node = take(key) else { throw missing(key, expected) }
         return node
     }
@@ -87,7 +87,7 @@ struct JSONFields {
     // -- strings --------------------------------------------------------------------------------------------------
 
     /// A string of 1 to `Bounds.name` bytes, or nil.
-    mutating func optionalName(_ key: String) throws(FormatError) -> String? {
+    package mutating func optionalName(_ key: String) throws(FormatError) -> String? {
         guard let node = optional(key) else { return nil }
         guard case .string(let text) = node.content, (1...Bounds.name).contains(text.utf8.count) else {
             throw mismatch(key, node, Self.name)
@@ -96,7 +96,7 @@ struct JSONFields {
     }
 
     /// A string of 1 to `Bounds.name` bytes.
-    mutating func name(_ key: String) throws(FormatError) -> String {
+    package mutating func name(_ key: String) throws(FormatError) -> String {
         guard let text = try optionalName(key) else { throw missing(key, Self.name) }
         return text
     }
@@ -150,7 +150,8 @@ struct JSONFields {
     }
 
     /// A whole number in a range.
-    mutating func whole<T: FixedWidthInteger>(_ key: String, in range: ClosedRange<T>) throws(FormatError) -> T {
+    package mutating func whole<T: FixedWidthInteger>(_ key: String, in range: ClosedRange<T>) throws(FormatError) -> T
+    {
         guard let value = try optionalWhole(key, in: range) else { throw missing(key, Self.words(range)) }
         return value
     }
@@ -160,7 +161,7 @@ struct JSONFields {
     }
 
     /// A number in a range, or nil.
-    mutating func optionalNumber(_ key: String, in range: ClosedRange<Double>) throws(FormatError) -> Double? {
+    package mutating func optionalNumber(_ key: String, in range: ClosedRange<Double>) throws(FormatError) -> Double? {
         guard let node = optional(key) else { return nil }
         guard case .number(let decimal) = node.content, let value = decimal.double, range.contains(value) else {
             throw mismatch(key, node, "a number from \(range.lowerBound) to \(range.upperBound)")
@@ -169,7 +170,7 @@ struct JSONFields {
     }
 
     /// A number in a range.
-    mutating func number(_ key: String, in range: ClosedRange<Double>) throws(FormatError) -> Double {
+    package mutating func number(_ key: String, in range: ClosedRange<Double>) throws(FormatError) -> Double {
         guard let value = try optionalNumber(key, in: range) else {
             throw missing(key, "a number from \(range.lowerBound) to \(range.upperBound)")
         }
@@ -198,7 +199,7 @@ struct JSONFields {
     // -- arrays ---------------------------------------------------------------------------------------------------
 
     /// An array of at most `limit` elements; empty where it is not there.
-    mutating func optionalArray(_ key: String, atMost limit: Int) throws(FormatError) -> [JSONNode] {
+    package mutating func optionalArray(_ key: String, atMost limit: Int) throws(FormatError) -> [JSONNode] {
         guard let node = optional(key) else { return [] }
         guard case .array(let elements) = node.content, elements.count <= limit else {
             throw mismatch(key, node, "an array of at most \(limit)")

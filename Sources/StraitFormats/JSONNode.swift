@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// A value read from JSON text, with where it stood.
-struct JSONNode: Sendable {
+package struct JSONNode: Sendable {
     /// The kinds of values.
-    enum Content: Sendable {
+    package enum Content: Sendable {
         case null
         case bool(Bool)
         case number(JSONDecimal)
@@ -12,7 +12,8 @@ struct JSONNode: Sendable {
         case object([JSONMember])
     }
 
-    var content: Content
+    /// What it is.
+    package var content: Content
     /// The byte at which it starts.
     var offset: Int
 
@@ -42,23 +43,25 @@ struct JSONNode: Sendable {
 }
 
 /// A key with its value.
-struct JSONMember: Sendable {
-    var key: String
-    var value: JSONNode
+package struct JSONMember: Sendable {
+    /// The key.
+    package var key: String
+    /// The value.
+    package var value: JSONNode
 }
 
 /// A JSON number as it was written: ±`mantissa` × 10^`exponent`.
 ///
 /// Not a double, so that milliseconds become nanoseconds without a rounding in between. Digits beyond the first 19 that
 /// count are dropped: far below anything that is measured.
-struct JSONDecimal: Sendable, Hashable {
+package struct JSONDecimal: Sendable, Hashable {
     var isNegative = false
     var mantissa: UInt64 = 0
     var exponent = 0
 
     /// The nearest integer to the number times 10^`power`; nil where it does not fit 64 bits, or, unless `rounding`,
     /// where it is not an integer.
-    func scaled(by power: Int, rounding: Bool) -> Int64? {
+    package func scaled(by power: Int, rounding: Bool) -> Int64? {
         guard mantissa > 0 else { return 0 }
         let shift = exponent + power
         var magnitude = mantissa
@@ -78,7 +81,7 @@ struct JSONDecimal: Sendable, Hashable {
     }
 
     /// The double nearest to the number; nil where it is beyond the largest.
-    var double: Double? {
+    package var double: Double? {
         if mantissa <= 1 << 53, abs(exponent) <= Self.exactPower {
             // Both operands are exact, so the one rounding is right.
             let scale = Double(Self.powers[abs(exponent)])

@@ -3,7 +3,7 @@
 /// Reads one JSON text into a tree, strictly: bounded depth, no key twice, nothing behind the value.
 ///
 /// It never reads outside the text: past the end every byte reads as NUL, which JSON allows nowhere.
-struct JSONReader {
+package struct JSONReader {
     /// The deepest nesting. A configuration needs seven levels; the bound keeps recursion shallow.
     static let maximumDepth = 16
     /// The most keys of one object. Ours have at most ten; the bound keeps the search for double keys cheap.
@@ -17,7 +17,7 @@ struct JSONReader {
     ///
     /// - Throws: `malformed` with the byte.
     /// - Complexity: O(bytes).
-    static func read(_ text: UnsafeBufferPointer<UInt8>) throws(FormatError) -> JSONNode {
+    package static func read(_ text: UnsafeBufferPointer<UInt8>) throws(FormatError) -> JSONNode {
         var reader = JSONReader(text: text)
         let node = try reader.value()
         guard reader.peek() == 0, reader.offset == text.count else { throw reader.unexpected("the end of the text") }

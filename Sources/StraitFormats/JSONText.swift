@@ -40,12 +40,12 @@ package struct JSONText: Sendable {
     package mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
 
     /// Text as it is.
-    mutating func raw(_ text: StaticString) {
+    package mutating func raw(_ text: StaticString) {
         bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
     /// A number.
-    mutating func integer(_ value: UInt64) {
+    package mutating func integer(_ value: UInt64) {
         guard value >= 10 else { return digit(value) }
         var scale: UInt64 = 1
         while value / scale >= 10 { scale *= 10 }
@@ -58,19 +58,19 @@ package struct JSONText: Sendable {
     }
 
     /// A number that is not negative.
-    mutating func integer(_ value: Int) { integer(UInt64(value.magnitude)) }
+    package mutating func integer(_ value: Int) { integer(UInt64(value.magnitude)) }
 
     /// Nanoseconds, as milliseconds.
     mutating func milliseconds(_ nanoseconds: Int64) { Milliseconds.append(nanoseconds, to: &self) }
 
     /// A finite number, in the shortest form that reads back as the same.
-    mutating func number(_ value: Double) {
+    package mutating func number(_ value: Double) {
         let text = "\(value)"
         bytes.append(contentsOf: (text.hasSuffix(".0") ? text.dropLast(2) : text[...]).utf8)
     }
 
     /// A string, quoted and escaped.
-    mutating func string(_ text: String) {
+    package mutating func string(_ text: String) {
         bytes.append(UInt8(ascii: "\""))
         for byte in text.utf8 {
             switch byte {
