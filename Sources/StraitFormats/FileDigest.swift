@@ -22,6 +22,16 @@ package enum FileDigest {
         }
         return "sha256:\(digest.hexadecimal())"
     }
+
+    /// SHA-256 of a text's UTF-8 as 64 hexadecimal digits.
+    ///
+    /// - Complexity: O(bytes).
+    package static func sha256(text: String) -> String {
+        var digest = SHA256()
+        var text = text
+        text.withUTF8 { digest.take(UnsafeRawBufferPointer($0)) }
+        return digest.hexadecimal()
+    }
 }
 
 /// SHA-256 (FIPS 180-4) of bytes that come in pieces. Ours, because the packages that have it weigh more than the server;
