@@ -51,12 +51,16 @@ package final class RecordTable {
     }
 
     /// The mean of a metric's paired differences (variant minus the other), over the seeds that both ran.
-    package func difference(_ metric: Metric, of variant: String, minus other: String, in cell: Cell) -> Estimate? {
+    ///
+    /// - Parameter share: the share of the other that is subtracted.
+    package func difference(
+        _ metric: Metric, of variant: String, minus other: String, share: Double = 1, in cell: Cell
+    ) -> Estimate? {
         let own = samples(metric, Place(cell: cell, variant: variant))
         let others = samples(metric, Place(cell: cell, variant: other))
         let pairs = own.keys.sorted().compactMap { seed -> RunSample? in
             guard let first = own[seed], let second = others[seed] else { return nil }
-            return first - second
+            return first.minus(second, share: share)
         }
         return RunSample.estimate(pairs)
     }

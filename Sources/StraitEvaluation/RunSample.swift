@@ -27,13 +27,17 @@ struct RunSample: Sendable {
         }
     }
 
-    private init(value: Double, replicates: [Float]) {
+    /// A figure of a whole seed; unless there are replicates, seeds alone say how certain a mean is.
+    init(value: Double, replicates: [Float] = []) {
         self.value = value
         self.replicates = replicates
     }
 
-    static func - (one: RunSample, other: RunSample) -> RunSample {
-        RunSample(value: one.value - other.value, replicates: zip(one.replicates, other.replicates).map { $0 - $1 })
+    /// The figure less a share of another run's.
+    func minus(_ other: RunSample, share: Double) -> RunSample {
+        RunSample(
+            value: value - other.value * share,
+            replicates: zip(replicates, other.replicates).map { $0 - $1 * Float(share) })
     }
 
     // -- intervals ------------------------------------------------------------------------------------------------
