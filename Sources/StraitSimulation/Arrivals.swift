@@ -10,25 +10,48 @@ package struct Arrival: Sendable, Hashable {
     package var model: Int
     /// In which class.
     package var requestClass: RequestClass
+    /// How long after that it is due.
+    package var deadline: Duration
+    /// Rows it adds to a batch.
+    package var rows = 1
+
+    /// A request.
+    package init(at: Instant, model: Int, _ requestClass: RequestClass, deadline: Duration, rows: Int = 1) {
+        self.at = at
+        self.model = model
+        self.requestClass = requestClass
+        self.deadline = deadline
+        self.rows = rows
+    }
 }
 
 extension Scenario {
-    /// All requests of a run in the order of time. They depend on the scenario and the seed alone.
+    /// All requests of a run in the order of time, those of clients that wait for their answers left out. They depend on
+    /// the scenario and the seed alone; those of a trace on nothing but the trace.
     ///
     /// Each model and class has a process of its own, as if one client stood behind it: gaps of mean 1, drawn in a time
     /// that runs as fast as its rate.
     package func arrivals(seed: UInt64) -> [Arrival] {
+        let joins = models.map { $0.joins.instant(in: duration) }
+        if let trace {
+            return trace.filter { $0.at < .zero + duration && $0.at >= joins[$0.model] }
+        }
         let rates = arrivalRates(weights: weights(seed: seed))
         var all: [Arrival] = []
         all.reserveCapacity(Int(rates.reduce(0, +) * duration.seconds * 1.2))
         for model in models.indices {
             for requestClass in RequestClass.allCases {
-                let share = requestClass == .high ? highShare : 1 - highShare
-                guard share > 0 else { continue }
-                var process = ArrivalProcess(
-                    arrivals, rate: rates[model] * share, seed: seed, stream: model * 2 + requestClass.rawValue)
+                let high = models[model].highShare ?? highShare
+                let rate = rates[model] * (requestClass == .high ? high : 1 - high)
+                guard rate > 0 else { continue }
+                let stream = model * 2 + requestClass.rawValue
+                var process = ArrivalProcess(arrivals, rate: rate, seed: seed, stream: stream)
+                var deadlines = DeadlineDraw(self, model: model, requestClass, seed: seed, part: UInt64(stream) * 4 + 3)
                 while let time = process.next(before: duration.seconds) {
-                    all.append(Arrival(at: .zero + .seconds(time), model: model, requestClass: requestClass))
+                    let at = Instant.zero + .seconds(time)
+                    let deadline = deadlines.next()
+                    guard at >= joins[model] else { continue }
+                    all.append(Arrival(at: at, model: model, requestClass, deadline: deadline))
                 }
             }
         }
@@ -36,11 +59,29 @@ extension Scenario {
         return all
     }
 
-    /// The models' shares of device time: equal, or Zipf's with the ranks drawn by the seed.
+    /// The models' shares of device time: their weights, or Zipf's with the ranks drawn by the seed.
     private func weights(seed: UInt64) -> [Double] {
-        guard arrivals == .azure else { return models.map { _ in 1 } }
+        guard arrivals == .azure else { return models.map(\.weight) }
         var ranks = RandomStream(seed: seed, part: .max)
-        return ranks.permutation(of: models.count).map { 1 / Double($0 + 1) }
+        return zip(models, ranks.permutation(of: models.count)).map { $0.weight > 0 ? 1 / Double($1 + 1) : 0 }
+    }
+}
+
+/// The deadlines of the requests of one model and class, one after the other.
+struct DeadlineDraw: Sendable {
+    private let solo: Duration
+    private let factors: ClosedRange<Double>
+    private var luck: RandomStream
+
+    init(_ scenario: Scenario, model: Int, _ requestClass: RequestClass, seed: UInt64, part: UInt64) {
+        solo = scenario.deadline(of: model, factor: 1)
+        factors = scenario.deadlineFactor[requestClass]
+        luck = RandomStream(seed: seed, part: part)
+    }
+
+    mutating func next() -> Duration {
+        // Drawn in any case, so that another range means other deadlines for the same luck.
+        solo * (factors.lowerBound + (factors.upperBound - factors.lowerBound) * luck.unit())
     }
 }
 

@@ -89,7 +89,7 @@ struct Metrics: Sendable {
             } else {
                 cells[place][request.model].late += 1
                 latenesses[place].append((now - request.deadline).nanoseconds)
-                lateTime[place] += ending.kernels / Double(ending.rows)
+                lateTime[place] += ending.kernels * Double(request.rows) / Double(ending.rows)
             }
         default: if isCounted { cells[place][request.model].shed += 1 }
         }

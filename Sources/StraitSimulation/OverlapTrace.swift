@@ -68,6 +68,7 @@ package struct OverlapTrace: Sendable {
     ) -> VirtualAccelerator {
         var steady = scenario
         steady.change = .none
+        steady.changes = []
         steady.devices = 1
         steady.uplink = nil
         var description = steady.accelerator(seed: luck).description

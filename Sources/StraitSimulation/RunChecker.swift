@@ -9,6 +9,9 @@ struct LiveRequest: Sendable {
     var index: Int
     var model: Int
     var requestClass: RequestClass
+    var rows = 1
+    /// The group of clients that it is from, if it is from one of those that wait for their answers.
+    var group: Int?
     var arrivedAt: Instant
     var deadline: Instant
     var isRunning = false
@@ -102,17 +105,19 @@ struct RunChecker: Sendable {
         if now < latest { return "time goes back" }
         latest = now
         if batch.predictedFinish < now { return "\(name) is predicted to finish in the past" }
-        if members.count != batch.rows { return "\(name) has \(members.count) members and \(batch.rows) rows" }
         if let other = lanes[batch.device.index][batch.lane.index] {
             return "\(name) gets lane \(batch.lane.index), which batch \(other) holds"
         }
         lanes[batch.device.index][batch.lane.index] = batch.batch.slot
+        var rows = 0
         for id in members {
             guard let request = live(id) else { return "\(name) has the member \(id.slot), which is answered" }
             if request.isRunning { return "\(name) has the member \(id.slot), which runs already" }
             if request.model != batch.model.index { return "\(name) has the member \(id.slot) of another model" }
             requests[Int(id.slot)]?.isRunning = true
+            rows += request.rows
         }
+        if rows != batch.rows { return "\(name) has \(batch.rows) rows, and members with \(rows)" }
         return nil
     }
 

@@ -15,8 +15,8 @@ extension ScenarioLibrary {
         guard text.contains("/") || ScenarioFile.endings.contains(where: text.hasSuffix) else {
             throw SimulationError(
                 .unknownScenario,
-                "There is no scenario \(text); the library has \(names.joined(separator: ", ")). A file has a / in its "
-                    + "path or ends in \(ScenarioFile.endings.joined(separator: " or ")).")
+                "There is no scenario \(text); strait simulate --list tells those there are. A file has a / in its path or "
+                    + "ends in \(ScenarioFile.endings.joined(separator: " or ")).")
         }
         return try ScenarioFile.scenario(path: text)
     }
@@ -51,7 +51,7 @@ package enum ScenarioFile {
             let name = try fields.text("base")
             guard ScenarioLibrary.names.contains(name) else {
                 throw fields.failure(
-                    "base", "expected one of \(ScenarioLibrary.names.joined(separator: ", ")), found \"\(name)\"")
+                    "base", "expected a scenario of strait simulate --list, found \(Node.quoted(name))")
             }
             scenario = try ScenarioLibrary.scenario(named: name)
         }
@@ -111,8 +111,8 @@ package enum ScenarioFile {
         scenario.arrivals = try fields.choice("arrivals", or: scenario.arrivals)
         if let deadline = try fields.fields("deadline", known: ["high", "low"]) {
             let factors = 0.01...1000.0
-            scenario.deadlineFactor.high = try deadline.number("high", in: factors, or: scenario.deadlineFactor.high)
-            scenario.deadlineFactor.low = try deadline.number("low", in: factors, or: scenario.deadlineFactor.low)
+            scenario.deadlineFactor.high = try deadline.span("high", in: factors, or: scenario.deadlineFactor.high)
+            scenario.deadlineFactor.low = try deadline.span("low", in: factors, or: scenario.deadlineFactor.low)
         }
         scenario.physics = try fields.choice("physics", or: scenario.physics)
         scenario.change = try fields.choice("change", or: scenario.change)

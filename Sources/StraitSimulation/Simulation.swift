@@ -12,6 +12,7 @@ package struct Simulation: Sendable {
     private let setup: PolicySetup
     private let seed: UInt64
     private let arrivals: [Arrival]
+    private var clients: Clients
     private var scheduler: Scheduler
     private var accelerator: VirtualAccelerator
     private var checker: RunChecker
@@ -49,6 +50,7 @@ package struct Simulation: Sendable {
         self.seed = seed
         self.stepsBetweenInspections = stepsBetweenInspections
         arrivals = scenario.arrivals(seed: seed)
+        clients = Clients(scenario, seed: seed)
         scheduler = setup.makeScheduler()
         accelerator = scenario.accelerator(seed: seed)
         checker = RunChecker(devices: scenario.devices, lanes: setup.lanes)
@@ -59,12 +61,12 @@ package struct Simulation: Sendable {
         for _ in 0..<scenario.devices {
             try step(.deviceAdded(scenario.deviceDescription(lanes: setup.lanes)), as: .added)
         }
-        for index in scenario.models.indices {
-            try step(.modelAdded(scenario.modelDescription(index, seed: seed)), as: .added)
-        }
+        let joins = scenario.models.map { $0.joins.instant(in: scenario.duration) }
+        var joined = 0
         var position = 0
         while true {
-            let arrivalAt = position < arrivals.count ? arrivals[position].at : .never
+            let drawnAt = position < arrivals.count ? arrivals[position].at : .never
+            let arrivalAt = min(drawnAt, clients.next, joined < joins.count ? joins[joined] : .never)
             let deviceAt = accelerator.nextEvent.map { Instant(nanoseconds: $0) } ?? .never
             let next = min(arrivalAt, deviceAt, timer)
             // Once nothing comes and nothing runs, a timer for those that still wait is all that can happen.
@@ -72,14 +74,20 @@ package struct Simulation: Sendable {
             // A policy that asks to be woken but never decides would go on for ever.
             if next > .zero + scenario.duration + Self.patience { break }
             now = max(now, next)
+            while joined < joins.count, joins[joined] <= now {
+                try step(.modelAdded(scenario.modelDescription(joined, seed: seed)), as: .added)
+                joined += 1
+            }
             if deviceAt <= next {
                 try advanceDevices()
             } else if timer <= next {
                 timer = .never
                 try step(.timer, as: .timer)
-            } else {
+            } else if drawnAt <= next {
                 try arrive(arrivals[position], index: position)
                 position += 1
+            } else if clients.next <= next, let sent = clients.take() {
+                try arrive(sent.arrival, index: sent.index, group: sent.group)
             }
         }
         if let rule = checker.brokenAtEnd(scheduler, jobs: accelerator.liveJobs) ?? scheduler.brokenInvariant() {
@@ -90,7 +98,9 @@ package struct Simulation: Sendable {
     /// How long after the last arrival a run may go on. Ten thousand waiting batches of 30 ms are done by then.
     private static let patience = Duration.seconds(600)
 
-    private mutating func arrive(_ arrival: Arrival, index: Int) throws(SimulationError) {
+    private mutating func arrive(
+        _ arrival: Arrival, index: Int, group: Int? = nil
+    ) throws(SimulationError) {
         let id: RequestID
         if let free = freeSlots.popLast() {
             id = free
@@ -98,15 +108,15 @@ package struct Simulation: Sendable {
             id = RequestID(slot: slots, generation: 0)
             slots += 1
         }
-        let deadline = now + scenario.deadline(of: arrival.model, arrival.requestClass)
+        let deadline = now + arrival.deadline
         let live = LiveRequest(
-            id: id, index: index, model: arrival.model, requestClass: arrival.requestClass, arrivedAt: now,
-            deadline: deadline)
+            id: id, index: index, model: arrival.model, requestClass: arrival.requestClass, rows: arrival.rows,
+            group: group, arrivedAt: now, deadline: deadline)
         checker.arrived(live)
         metrics.arrived(live)
         let request = Request(
             id: id, work: WorkShape(model: ModelID(index: arrival.model), elementsPerRow: 1),
-            shape: ShapeID(number: 0), requestClass: arrival.requestClass, rows: 1, deadline: deadline)
+            shape: ShapeID(number: 0), requestClass: arrival.requestClass, rows: arrival.rows, deadline: deadline)
         try step(.arrival(request), as: .arrival(id.slot))
     }
 
@@ -144,6 +154,7 @@ package struct Simulation: Sendable {
                 if let rule = checker.answered(live, outcome, at: now) { throw broken(rule) }
                 metrics.answered(live, outcome, at: now)
                 freeSlots.append(RequestID(slot: id.slot, generation: id.generation &+ 1))
+                if let group = live.group { clients.answered(group: group, isServed: live.isRunning, at: now) }
             case .stage(let staged): try stage(staged)
             }
         }
@@ -177,8 +188,8 @@ package struct Simulation: Sendable {
     private func broken(_ what: String) -> SimulationError {
         SimulationError(
             .brokenRule,
-            "\(what), at \(now.nanoseconds) ns in scenario \(scenario.name) (load \(scenario.load), "
-                + "\(scenario.arrivals.rawValue), \(scenario.physics.rawValue)), policy \(setup.name), seed \(seed). "
+            "\(what), at \(now.nanoseconds) ns in scenario \(scenario.name) (load \(scenario.offeredLoad), "
+                + "\(scenario.arrivalsName), \(scenario.physics.rawValue)), policy \(setup.name), seed \(seed). "
                 + "The last events:\n\(checker.history)")
     }
 }
@@ -195,26 +206,4 @@ struct BatchInFlight: Sendable {
     var predictedFinish: Instant
     /// What its bounds followed from when it was staged.
     var calibration: Calibration
-}
-
-extension Scenario {
-    /// All requests of a run are drawn before it begins: this many take five gigabytes.
-    private static let mostRequests = 200_000_000
-
-    /// - Throws: `badPlan` naming what makes no sense.
-    func validate() throws(SimulationError) {
-        func require(_ holds: Bool, _ message: String) throws(SimulationError) {
-            if !holds { throw SimulationError(.badPlan, "Scenario \(name): \(message)") }
-        }
-        try require(!models.isEmpty, "it has no models.")
-        try require(devices >= 1 && devices <= 64, "\(devices) devices; there are between 1 and 64.")
-        try require(load > 0 && load <= 100, "load \(load); it is above 0 and at most 100.")
-        try require(highShare >= 0 && highShare <= 1, "a high share of \(highShare); it is between 0 and 1.")
-        try require(duration > warmUp, "it lasts \(duration.seconds) s, which must be more than its warm-up.")
-        try require(duration <= .seconds(100_000), "it lasts \(duration.seconds) s; 100000 s is the most.")
-        let requests = arrivalRates(weights: models.map { _ in 1 }).reduce(0, +) * duration.seconds
-        try require(
-            requests <= Double(Self.mostRequests),
-            "more than \(Self.mostRequests) requests would come, which are the most. Let it last less long.")
-    }
 }

@@ -78,6 +78,9 @@ struct YAMLFields {
     /// Whether a key is there.
     func has(_ key: String) -> Bool { members[key] != nil }
 
+    /// Whether what stands at a key has keys itself.
+    func hasKeys(_ key: String) -> Bool { members[key]?.mapping != nil }
+
     /// A text of 1 to 256 bytes.
     func text(_ key: String, or fallback: String? = nil) throws(SimulationError) -> String {
         try value(key, "a text of 1 to 256 bytes", or: fallback) { node in
@@ -106,6 +109,32 @@ struct YAMLFields {
         try value(key, Self.words(range), or: fallback) { node in
             node.number.flatMap { range.contains($0) ? $0 : nil }
         }
+    }
+
+    /// A number in a range, or two of them, the smaller first: `2`, or `[2, 6]`.
+    func span(
+        _ key: String, in range: ClosedRange<Double>, or fallback: ClosedRange<Double>
+    ) throws(SimulationError) -> ClosedRange<Double> {
+        try value(key, Self.words(range) + ", or two of them, the smaller first", or: fallback) { node in
+            let ends = node.sequence.map { $0.map(\.number) } ?? [node.number, node.number]
+            guard ends.count == 2, node.isUntagged, let low = ends[0], let high = ends[1], low <= high,
+                range.contains(low), range.contains(high)
+            else { return nil }
+            return low...high
+        }
+    }
+
+    /// Seconds from the start, or with `%` a share of how long requests arrive.
+    func moment(_ key: String, or fallback: Moment? = nil) throws(SimulationError) -> Moment {
+        try value(key, "seconds from 0 to 100000, or a share from 0% to 100%", or: fallback) { node in
+            if let number = node.number { return (0...100_000).contains(number) ? .seconds(number) : nil }
+            return node.percentage.flatMap { (0...100).contains($0) ? .share($0 / 100) : nil }
+        }
+    }
+
+    /// The place of a name in a list of them.
+    func index(_ key: String, of names: [String], called what: String) throws(SimulationError) -> Int {
+        try value(key, "the name of \(what)", or: nil) { node in node.text.flatMap { names.firstIndex(of: $0) } }
     }
 
     /// A number in a range, or null.
@@ -151,144 +180,5 @@ struct YAMLFields {
 
     private static func words(_ number: Double) -> String {
         number.magnitude < 1e15 ? Int64(exactly: number).map { "\($0)" } ?? "\(number)" : "\(number)"
-    }
-}
-
-extension Node {
-    /// The line that it begins in, from 1.
-    fileprivate var line: Int { mark?.line ?? 1 }
-
-    /// Whether the file leaves it to us what it is. (Quoted texts count as tagged by their quotes.)
-    fileprivate var isUntagged: Bool {
-        switch self {
-        case .scalar(let scalar): scalar.tag.rawValue.isEmpty || scalar.tag.rawValue == Tag.Name.str.rawValue
-        case .mapping(let mapping): mapping.tag.rawValue.isEmpty
-        case .sequence(let sequence): sequence.tag.rawValue.isEmpty
-        case .alias: false
-        }
-    }
-
-    /// Its text, quoted in the file or not; nil for what is no text and for nothing at all.
-    fileprivate var text: String? { isUntagged ? scalar?.string : nil }
-
-    /// Its text if it is not quoted.
-    fileprivate var plain: String? {
-        guard let scalar, scalar.style == .plain, scalar.tag.rawValue.isEmpty else { return nil }
-        return scalar.string
-    }
-
-    /// A finite decimal number. What YAML also knows, such as 0x10, 1_000, 1:30 and .inf, is none here.
-    fileprivate var number: Double? {
-        guard let plain, plain.utf8.allSatisfy(Self.digits.contains), let number = Double(plain), number.isFinite else {
-            return nil
-        }
-        return number
-    }
-
-    private static let digits = Set("0123456789+-.eE".utf8)
-
-    /// What it is, for messages.
-    fileprivate var words: String {
-        guard isUntagged else { return "a value with a tag" }
-        return switch self {
-        case .scalar(let scalar):
-            scalar.string.isEmpty && scalar.style == .plain ? "nothing" : Self.quoted(scalar.string)
-        case .mapping: "keys with values"
-        case .sequence(let list): "a list of \(list.count)"
-        case .alias: "an alias"
-        }
-    }
-
-    /// A text as it stands in messages: short, on one line.
-    fileprivate static func quoted(_ text: String) -> String {
-        let scalars = text.unicodeScalars
-        var quoted = "\""
-        for scalar in scalars.prefix(longestQuote) {
-            quoted.unicodeScalars.append(scalar.properties.generalCategory == .control ? "\u{FFFD}" : scalar)
-        }
-        return quoted + (scalars.count > longestQuote ? "…\"" : "\"")
-    }
-
-    /// Longer texts do not help to find them.
-    private static let longestQuote = 40
-}
-
-/// A file's text on its way to the parser.
-private struct YAMLText {
-    private let text: String
-    private let file: String
-
-    /// - Throws: `badFile` if it is not UTF-8, or if it refers to parts of itself.
-    init(_ bytes: [UInt8], file: String) throws(SimulationError) {
-        self.file = file
-        if let line = Self.lineOfAlias(bytes) {
-            throw SimulationError(
-                .badFile, "\(file):\(line): an alias (*) of an anchor (&); expected every value written out")
-        }
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw SimulationError(.badFile, "\(file): expected text in UTF-8")
-        }
-        self.text = text
-    }
-
-    /// Its one document; nil if there is nothing in it.
-    func root() throws(SimulationError) -> Node? {
-        do {
-            // Without rules for what is a number or a date: what a value may be depends on its key.
-            return try Parser(yaml: text, resolver: .basic, encoding: .utf8).singleRoot()
-        } catch let error as YamlError {
-            throw failure(error)
-        } catch {
-            throw SimulationError(.badFile, "\(file): \(error)")
-        }
-    }
-
-    private func failure(_ error: YamlError) -> SimulationError {
-        func failure(_ line: Int?, _ message: String) -> SimulationError {
-            SimulationError(.badFile, "\(file):" + (line.map { "\($0): " } ?? " ") + message)
-        }
-        switch error {
-        case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _),
-            .composer(let context, let problem, let mark, _):
-            return failure(
-                mark.line, "expected YAML: \(problem)" + (context.map { " (\($0.text), line \($0.mark.line))" } ?? ""))
-        case .reader(let problem, let offset, _, _):
-            return failure(offset.map { 1 + text.prefix($0).count(where: \.isNewline) }, "expected text: \(problem)")
-        case .duplicatedKeysInMapping(let keys, let context):
-            return failure(
-                context.mark.line,
-                "\(Node.quoted(keys.first ?? "")): expected each key once, found this one again further down")
-        default: return failure(nil, "expected YAML, found what its parser cannot take")
-        }
-    }
-
-    /// The first line with an alias whose anchor also stands in the text; nil if there is none.
-    ///
-    /// This runs over the bytes before the parser does, since a few lines of aliases can stand for more than fits any
-    /// memory. Quotes and comments are not told apart, so that nothing can hide behind them.
-    private static func lineOfAlias(_ bytes: [UInt8]) -> Int? {
-        func name(at start: Int) -> ArraySlice<UInt8> {
-            bytes[(start + 1)...].prefix { byte in
-                switch byte {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"):
-                    true
-                default: false
-                }
-            }
-        }
-        var anchors: Set<ArraySlice<UInt8>> = []
-        var line = 1
-        for index in bytes.indices {
-            switch bytes[index] {
-            case UInt8(ascii: "\n"): line += 1
-            case UInt8(ascii: "&"):
-                let name = name(at: index)
-                if !name.isEmpty { anchors.insert(name) }
-            case UInt8(ascii: "*"): if anchors.contains(name(at: index)) { return line }
-            default: break
-            }
-        }
-        return nil
     }
 }

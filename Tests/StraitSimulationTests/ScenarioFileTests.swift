@@ -89,8 +89,8 @@ internal import VirtualAccelerator
         expected.load = 1.25
         expected.highShare = 0.1
         expected.arrivals = .gamma
-        expected.deadlineFactor.high = 2
-        expected.deadlineFactor.low = 6
+        expected.deadlineFactor.high = 2...2
+        expected.deadlineFactor.low = 6...6
         expected.physics = .threshold
         expected.change = .neighbour
         expected.noise.batch = 0.1
@@ -163,8 +163,9 @@ internal import VirtualAccelerator
         #expect(code(Self.path("examples")) == .badFile)
         do throws(SimulationError) { _ = try ScenarioLibrary.scenario(nameOrPath: "center") } catch {
             #expect(
-                error.message == "There is no scenario center; the library has centre. A file has a / in its path or "
-                    + "ends in .yaml or .yml.")
+                error.message
+                    == "There is no scenario center; strait simulate --list tells those there are. A file has a / in its "
+                    + "path or ends in .yaml or .yml.")
         }
         do throws(SimulationError) { _ = try ScenarioLibrary.scenario(nameOrPath: "nowhere.yaml") } catch {
             #expect(error.message == "nowhere.yaml: cannot be opened: No such file or directory")
@@ -222,7 +223,7 @@ internal import VirtualAccelerator
             "27: change: expected one of none, clock, model, neighbour, found a list of 0"
         ),
         ("name: mine", "name: ''", #"1: name: expected a text of 1 to 256 bytes, found """#),
-        ("name: mine", "base: center", #"1: base: expected one of centre, found "center""#),
+        ("name: mine", "base: center", #"1: base: expected a scenario of strait simulate --list, found "center""#),
         ("name: mine", "{}", "2: expected YAML: did not find expected <document start>"),
         ("\"50\"", "small", "14: models[1].name: expected a name of its own, found that of another model"),
         (
