@@ -5,13 +5,14 @@ PYTHON ?= python3
 SWIFT ?= swift
 HTTP_PORT ?= 8000
 SEEDS ?= 20000
+EVALUATION ?= evaluation
 
 STRAIT := .build/release/strait
 VENV_PYTHON := .strait/venv/bin/python
 # Absolute, because tests run in folders of their own.
 export STRAIT_ONNXRUNTIME := $(CURDIR)/.strait/onnxruntime/libonnxruntime.so
 
-.PHONY: help setup build run demo bench bench-core bench-core-pipe test test-pure test-long test-server torture-core check format clean
+.PHONY: help setup build run demo bench bench-core bench-core-pipe test test-pure test-long test-server torture-core evaluate evaluate-smoke check format clean
 
 help: ## this list
 	@echo "Strait: serves ONNX models to two classes of requests, each with a deadline."
@@ -56,6 +57,12 @@ bench-core: ## what a decision of the scheduler costs, each policy against edf-p
 
 bench-core-pipe: build ## how many events a second strait core takes through a pipe
 	$(PYTHON) Benchmarks/core_pipe.py
+
+evaluate: build ## every rival over the whole matrix, and the report, into EVALUATION=FOLDER (hours; goes on where it was)
+	$(STRAIT) evaluate --out $(EVALUATION)
+
+evaluate-smoke: build ## a few cells of it with tuning seeds, into evaluation-smoke (minutes)
+	$(STRAIT) evaluate --smoke
 
 check: ## the repository's own rules: format, licence lines, imports, generated code
 	@$(PYTHON) scripts/check

@@ -21,15 +21,25 @@ package struct Estimate: Sendable, Hashable {
 
 extension Estimate {
     /// The value and half the interval with two decimals each: `1.25 ± 0.10`.
-    package var words: String { "\(Self.decimals(value)) ± \(Self.decimals(halfWidth))" }
+    package var words: String { words(places: 2) }
+
+    /// The same with another number of decimals.
+    package func words(places: Int) -> String {
+        "\(Self.decimals(value, places)) ± \(Self.decimals(halfWidth, places))"
+    }
 
     /// The same of a difference, with its sign: `+1.25 ± 0.10`.
     package var signedWords: String { (value > 0 ? "+" : "") + words }
 
-    private static func decimals(_ value: Double) -> String {
+    /// A number with some decimals, rounded.
+    static func decimals(_ value: Double, _ places: Int) -> String {
         guard value.isFinite, value.magnitude < 1e12 else { return "\(value)" }
-        let hundredths = Int((value.magnitude * 100).rounded())
-        let (whole, rest) = hundredths.quotientAndRemainder(dividingBy: 100)
-        return (value < 0 && hundredths > 0 ? "-" : "") + "\(whole)." + (rest < 10 ? "0\(rest)" : "\(rest)")
+        let scale = (0..<places).reduce(1) { power, _ in power * 10 }
+        let scaled = Int((value.magnitude * Double(scale)).rounded())
+        let (whole, rest) = scaled.quotientAndRemainder(dividingBy: scale)
+        let sign = value < 0 && scaled > 0 ? "-" : ""
+        guard places > 0 else { return sign + "\(whole)" }
+        let digits = String(rest)
+        return sign + "\(whole)." + String(repeating: "0", count: places - digits.count) + digits
     }
 }

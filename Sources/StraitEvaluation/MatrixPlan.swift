@@ -38,6 +38,8 @@ package struct MatrixPlan: Sendable {
         case pareto
         /// A second law of how batches slow each other down.
         case physics
+        /// All estimators of interference on the same traces. It has no runs of its own: see ``EstimatorTrials``.
+        case estimators
     }
 
     /// How much.
@@ -86,6 +88,12 @@ package struct MatrixPlan: Sendable {
 
     private let request: Request
 
+    /// The seeds of trials of the estimators; empty if they were not asked for.
+    package var trialSeeds: [UInt64] {
+        guard request.parts.contains(.estimators) else { return [] }
+        return request.seeds ?? (isSmoke ? Array(Self.smokeSeeds.prefix(1)) : Self.evaluationSeeds)
+    }
+
     /// The plan for a request.
     ///
     /// - Throws: `badPlan` for seconds that do not exceed the warm-up.
@@ -109,6 +117,7 @@ package struct MatrixPlan: Sendable {
             case .axes: addAxes()
             case .pareto: addPareto()
             case .physics: addPhysics()
+            case .estimators: break
             }
         }
     }
@@ -136,7 +145,7 @@ package struct MatrixPlan: Sendable {
     }
 
     private mutating func addAblations() {
-        let changed = isSmoke ? Array(Variants.ablations.prefix(2)) + [Variants.ablations[10]] : Variants.ablations
+        let changed = isSmoke ? Variants.ablations.filter { Self.smokeAblations.contains($0.name) } : Variants.ablations
         for load in isSmoke ? [1.0] : [1.0, 1.3] {
             let cells = (isSmoke ? [ArrivalKind.poisson] : [.poisson, .gamma]).map { centre(load: load, $0) }
             add(.ablations, cells, [Variants.plain(.strait)] + changed + (isSmoke ? [] : Variants.sweeps))
@@ -186,6 +195,10 @@ package struct MatrixPlan: Sendable {
         + ["a", "b", "c", "d", "e"].map { (.mix, "disb-\($0)") }
         + [(.transfers, "slow-bus"), (.transfers, "large-inputs"), (.hardware, "a100")]
 
+    /// Those that the table of targets shows.
+    private static let smokeAblations: Set<String> = [
+        "strait/no-gate", "strait/no-calibration", "strait/no-harm", "strait/solo-estimator", "strait/no-transfers",
+    ]
     private static let smokeAxes: Set<String> = ["devices-2", "model-drift"]
 
     // -- adding ---------------------------------------------------------------------------------------------------

@@ -18,8 +18,8 @@ extension Cell {
     /// The cell of a scenario.
     package init(_ scenario: Scenario) {
         self.init(
-            scenario: scenario.name, load: scenario.load, arrivals: scenario.arrivals.rawValue,
-            physics: scenario.physics.rawValue, change: scenario.change.rawValue, devices: scenario.devices,
+            scenario: scenario.name, load: scenario.offeredLoad, arrivals: scenario.arrivalsName,
+            physics: scenario.physics.rawValue, change: scenario.changeName, devices: scenario.devices,
             highShare: scenario.highShare, seconds: scenario.duration.seconds)
     }
 }

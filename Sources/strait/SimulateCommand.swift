@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import ArgumentParser
-internal import Glibc
 internal import StraitCore
 internal import StraitLoad
 internal import StraitPlatform
 internal import StraitSimulation
-internal import Synchronization
 internal import VirtualAccelerator
 
 /// `strait simulate`: runs the scheduler against simulated devices in virtual time and prints what became of requests.
@@ -175,75 +173,4 @@ extension Change: ExpressibleByArgument {}
 
 extension CaseIterable where Self: RawRepresentable, RawValue == String {
     fileprivate static var names: String { allCases.map(\.rawValue).joined(separator: ", ") }
-}
-
-/// Makes the runs of a sweep on several threads. Which thread makes which changes nothing about the results.
-private final class SweepRunner: Sendable {
-    private struct State {
-        var next = 0
-        var done = 0
-        var requests = 0
-        var results: [RunResult?]
-        var failure: SimulationError?
-        var shownAt: Int64 = 0
-    }
-
-    private let sweep: Sweep
-    private let threads: Int
-    private let quiet: Bool
-    private let startedAt = MonotonicClock.nanoseconds()
-    private let state: Mutex<State>
-
-    init(_ sweep: Sweep, threads: Int, quiet: Bool) {
-        self.sweep = sweep
-        self.threads = min(max(1, threads), max(1, sweep.runs.count))
-        self.quiet = quiet
-        state = Mutex(State(results: Array(repeating: nil, count: sweep.runs.count)))
-    }
-
-    /// - Throws: the first failure; runs that had not begun by then are not made.
-    func run() throws(SimulationError) -> [RunResult] {
-        let workers = (0..<threads).map { index in SystemThread(name: "simulate-\(index)") { self.work() } }
-        for worker in workers { worker.join() }
-        if !quiet, isatty(STDERR_FILENO) == 1 { writeToStandardError("\r\u{1B}[K") }
-        let (results, failure) = state.withLock { ($0.results.compactMap(\.self), $0.failure) }
-        if let failure { throw failure }
-        return results
-    }
-
-    private func work() {
-        while let index = takeNext() {
-            do throws(SimulationError) {
-                let result = try sweep.runs[index].result()
-                let progress = state.withLock { state -> String? in
-                    state.results[index] = result
-                    state.done += 1
-                    state.requests += result.classes.reduce(0) { $0 + $1.arrivals }
-                    return progressLine(&state)
-                }
-                if let progress { writeToStandardError(progress) }
-            } catch {
-                state.withLock { $0.failure = $0.failure ?? error }
-            }
-        }
-    }
-
-    private func takeNext() -> Int? {
-        state.withLock { state in
-            guard state.failure == nil, state.next < sweep.runs.count else { return nil }
-            defer { state.next += 1 }
-            return state.next
-        }
-    }
-
-    /// What to show, at most ten times a second on a terminal and once a second elsewhere.
-    private func progressLine(_ state: inout State) -> String? {
-        let now = MonotonicClock.nanoseconds()
-        let isTerminal = isatty(STDERR_FILENO) == 1
-        guard !quiet, now - state.shownAt >= (isTerminal ? 100_000_000 : 1_000_000_000) else { return nil }
-        state.shownAt = now
-        let rate = Double(state.requests) / (Double(now - startedAt) / 1e9)
-        let line = "\(state.done) of \(sweep.runs.count) runs, \(decimal(rate, 0)) requests a second"
-        return isTerminal ? "\r\u{1B}[K\(line)" : "\(line)\n"
-    }
 }

@@ -13,8 +13,8 @@ struct Strait: AsyncParsableCommand {
         abstract: "An inference server that keeps deadlines: two classes of requests, many models, your own machines.",
         version: version,
         subcommands: [
-            ServeCommand.self, LoadCommand.self, ModelsCommand.self, SimulateCommand.self, EstimatorsCommand.self,
-            CoreCommand.self, DemoCommand.self,
+            ServeCommand.self, LoadCommand.self, ModelsCommand.self, SimulateCommand.self, EvaluateCommand.self,
+            EstimatorsCommand.self, CoreCommand.self, DemoCommand.self,
         ])
 
     /// What clients are told too.

@@ -116,7 +116,7 @@ internal import Testing
         scenario.warmUp = .seconds(0.1)
         scenario.duration = .seconds(0.4)
         let good = PlannedRun(scenario, PolicySetup(.triton), seed: 1, axes: [.core])
-        scenario.load = 0
+        scenario.load = -1
         let bad = PlannedRun(scenario, PolicySetup(.triton), seed: 1, axes: [.core])
         let error = #expect(throws: EvaluationError.self) {
             _ = try Evaluation(MatrixPlan(runs: [good, bad, good]), store: folder.store, options: options()).run { _ in

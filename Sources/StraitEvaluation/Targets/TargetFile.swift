@@ -39,7 +39,9 @@ package enum TargetFile {
             let verdict = row.verdict.rawValue
             var text = verdict + String(repeating: " ", count: width + 2 - verdict.count) + row.target + "\n"
             if let worst = row.worst {
-                text += indent + worst.words + (row.unit.isEmpty ? "" : " " + row.unit) + " in " + row.worstCell + "\n"
+                // Indices and ratios are told apart by thousandths, percentages by hundredths.
+                let number = row.unit.isEmpty ? worst.words(places: 3) : worst.words + " " + row.unit
+                text += indent + number + " in " + row.worstCell + "\n"
             }
             if !row.detail.isEmpty { text += indent + row.detail + "\n" }
             return text
