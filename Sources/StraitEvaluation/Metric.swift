@@ -58,6 +58,22 @@ package struct Metric: Sendable {
         }
     }
 
+    /// How many percentage points low requests fare worse than high ones.
+    package static let gap = Metric(counts: "gap") { ($0.violation(.low) - $0.violation(.high)) * 100 }
+
+    /// The longest time in milliseconds in which requests of a model were there or had been refused, and none was served.
+    package static func starvation(_ requestClass: RequestClass) -> Metric {
+        Metric("starvation \(requestClass.name)") { $0[requestClass].longestStarvation }
+    }
+
+    /// The error of the predicted times from a batch's staging to its end, in percent.
+    package static func predictionError(_ requestClass: RequestClass) -> Metric {
+        Metric("error \(requestClass.name)") { $0[requestClass].prediction.error.map { $0 * 100 } }
+    }
+
+    /// Rows in a batch.
+    package static let meanBatch = Metric("rows a batch") { $0.meanBatch }
+
     /// Device time that went into late or killed requests of both classes, in percent.
     package static let waste = Metric("waste") { ($0.high.waste + $0.low.waste) * 100 }
 

@@ -14,7 +14,9 @@ enum Variants {
     static let serious = PolicyName.allCases.filter { !hopeless.contains($0.rawValue) }
 
     /// Policies that are only part of the core table, of the physics and of the axis of devices.
-    private static let hopeless: Set<String> = ["fifo", "triton", "edf", "symphony", "nexus", "exclusive", "reserved"]
+    private static let hopeless: Set<String> = [
+        "fifo", "triton", "edf", "gpulet", "clockwork", "symphony", "nexus", "exclusive", "reserved",
+    ]
 
     /// Strait without single parts of it, with other estimators, margins, gates and lanes.
     static let ablations: [PolicySetup] =
