@@ -78,7 +78,7 @@ package enum Files {
     }
 
     /// The folder that a file stands in.
-    static func folder(of path: String) -> String {
+    package static func folder(of path: String) -> String {
         path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
     }
 

@@ -34,12 +34,15 @@ package struct FormatError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The line of the file, from 1.
     package private(set) var line: Int?
 
-    init(_ code: Code, _ message: String, key: String = "", offset: Int? = nil, file: String? = nil) {
+    init(
+        _ code: Code, _ message: String, key: String = "", offset: Int? = nil, file: String? = nil, line: Int? = nil
+    ) {
         self.code = code
         self.message = message
         self.key = key
         self.offset = offset
         self.file = file
+        self.line = line
     }
 
     /// The same error, with the file and the line in which its byte stands.

@@ -69,33 +69,24 @@ package enum ScenarioFile {
     // -- keys -----------------------------------------------------------------------------------------------------
 
     private static let keys = [
-        "name", "base", "models", "devices", "link", "uplink_bytes_per_s", "load", "high_share", "arrivals", "deadline",
-        "physics", "change", "noise", "profile_error", "seconds", "warm_up_seconds",
-    ]
-    private static let modelKeys = [
-        "name", "base_ms", "per_row_ms", "maximum_rows", "reference_rows", "bytes_in_per_row", "bytes_out_per_row",
-        "pinned", "demand", "cache_sensitivity", "phases",
+        "name", "base", "models", "devices", "streams", "link", "uplink_bytes_per_s", "load", "high_share", "arrivals",
+        "closed_loop", "deadline", "physics", "change", "changes", "noise", "profiles", "profile_error", "seconds",
+        "warm_up_seconds",
     ]
     private static let linkKeys = ["overhead_us", "pinned_bytes_per_s", "pageable_bytes_per_s"]
     private static let noiseKeys = [
-        "batch", "phase", "copy", "hiccups", "shortest_hiccup_ms", "longest_hiccup_ms",
+        "times", "batch", "phase", "copy", "hiccups", "shortest_hiccup_ms", "longest_hiccup_ms",
     ]
 
     // -- ranges: far outside what anyone means, and such that no run takes for ever -------------------------------
 
-    private static let mostModels = 256
-    private static let milliseconds = 0.0...10_000
-    private static let share = 0.0...1
+    static let milliseconds = 0.0...10_000
+    static let share = 0.0...1
     private static let rate = 1e6...1e15
-    private static let bytes = 0...1_000_000_000_000
     /// e^(3 × 0.5) times the usual is what chance may do to a time.
     private static let deviation = 0.0...0.5
     /// Below 1, so that no profile says that a model takes no time.
     private static let timeError = 0.0...0.9
-    /// Kernels of one row take at least a microsecond, or no number of requests would fill the device.
-    private static let shortestRow: Int64 = 1_000
-    /// The largest batch takes at most ten seconds, so that a run ends soon after its last request.
-    private static let longestBatch = Duration.seconds(10)
 
     // -- reading --------------------------------------------------------------------------------------------------
 
@@ -106,25 +97,22 @@ package enum ScenarioFile {
         scenario.devices = try fields.whole("devices", in: 1...64, or: scenario.devices)
         if let link = try fields.fields("link", known: linkKeys) { try read(link, into: &scenario.link) }
         scenario.uplink = try fields.numberOrNull("uplink_bytes_per_s", in: rate, or: scenario.uplink)
-        scenario.load = try fields.number("load", in: 0.001...100, or: scenario.load)
-        scenario.highShare = try fields.number("high_share", in: share, or: scenario.highShare)
-        scenario.arrivals = try fields.choice("arrivals", or: scenario.arrivals)
-        if let deadline = try fields.fields("deadline", known: ["high", "low"]) {
-            let factors = 0.01...1000.0
-            scenario.deadlineFactor.high = try deadline.span("high", in: factors, or: scenario.deadlineFactor.high)
-            scenario.deadlineFactor.low = try deadline.span("low", in: factors, or: scenario.deadlineFactor.low)
-        }
+        scenario.streams = try fields.whole("streams", in: 1...1024, or: scenario.streams)
         scenario.physics = try fields.choice("physics", or: scenario.physics)
         scenario.change = try fields.choice("change", or: scenario.change)
+        if fields.has("profiles") {
+            let isProfiled = try fields.bool("profiles", or: true)
+            for index in scenario.models.indices { scenario.models[index].isProfiled = isProfiled }
+        }
         if let noise = try fields.fields("noise", known: noiseKeys) { try read(noise, into: &scenario.noise) }
         if let error = try fields.fields("profile_error", known: ["time", "demand"]) {
             scenario.profileError.time = try error.number("time", in: timeError, or: scenario.profileError.time)
             scenario.profileError.demand = try error.number("demand", in: share, or: scenario.profileError.demand)
         }
-        scenario.duration = .seconds(
-            try fields.number("seconds", in: 0.001...100_000, or: scenario.duration.seconds))
-        scenario.warmUp = .seconds(
-            try fields.number("warm_up_seconds", in: 0...100_000, or: scenario.warmUp.seconds))
+        scenario.duration = .seconds(try fields.number("seconds", in: 0.001...100_000, or: scenario.duration.seconds))
+        scenario.warmUp = .seconds(try fields.number("warm_up_seconds", in: 0...100_000, or: scenario.warmUp.seconds))
+        try readRequests(fields, into: &scenario)
+        try readChanges(fields, into: &scenario)
         guard scenario.duration > scenario.warmUp else {
             throw fields.failure(
                 fields.has("seconds") ? "seconds" : "warm_up_seconds",
@@ -141,6 +129,7 @@ package enum ScenarioFile {
     }
 
     private static func read(_ fields: YAMLFields, into noise: inout NoiseLevels) throws(SimulationError) {
+        noise.times = try fields.choice("times", or: noise.times)
         noise.batch = try fields.number("batch", in: deviation, or: noise.batch)
         noise.phase = try fields.number("phase", in: deviation, or: noise.phase)
         noise.copy = try fields.number("copy", in: deviation, or: noise.copy)
@@ -156,52 +145,10 @@ package enum ScenarioFile {
     }
 
     /// Milliseconds as nanoseconds.
-    private static func time(
+    static func time(
         _ key: String, of fields: YAMLFields, or fallback: Int64? = nil
     ) throws(SimulationError) -> Int64 {
         Duration.milliseconds(try fields.number(key, in: milliseconds, or: fallback.map { Double($0) / 1e6 }))
             .nanoseconds
-    }
-
-    private static func models(_ nodes: [Node], of fields: YAMLFields) throws(SimulationError) -> [SimulatedModel] {
-        var models: [SimulatedModel] = []
-        var names: Set<String> = []
-        for (index, node) in nodes.enumerated() {
-            let fields = try fields.fields(of: node, at: "models", index, known: modelKeys)
-            let model = try model(fields, index: index)
-            guard names.insert(model.kernels.name).inserted else {
-                throw fields.failure("name", "expected a name of its own, found that of another model")
-            }
-            models.append(model)
-        }
-        return models
-    }
-
-    private static func model(_ fields: YAMLFields, index: Int) throws(SimulationError) -> SimulatedModel {
-        let demandKeys = ["compute", "bandwidth", "cache"]
-        guard let demand = try fields.fields("demand", known: demandKeys) else {
-            throw fields.failure("demand", "missing; expected keys out of \(demandKeys.joined(separator: ", "))")
-        }
-        let maximumRows = try fields.whole("maximum_rows", in: 1...4096)
-        let kernels = KernelModel(
-            name: try fields.text("name"), baseTime: try time("base_ms", of: fields),
-            timePerRow: try time("per_row_ms", of: fields), maximumRows: maximumRows,
-            bytesInPerRow: try fields.whole("bytes_in_per_row", in: bytes),
-            bytesOutPerRow: try fields.whole("bytes_out_per_row", in: bytes, or: 4_000),
-            isPinned: try fields.bool("pinned", or: true),
-            demand: ResourceDemand(
-                compute: try demand.number("compute", in: share), bandwidth: try demand.number("bandwidth", in: share),
-                cache: try demand.number("cache", in: share)),
-            cacheSensitivity: try fields.number("cache_sensitivity", in: share),
-            seed: try fields.whole("phases", in: 0...UInt64.max, or: UInt64(index + 1)))
-        guard kernels.soloTime(rows: 1) >= shortestRow else {
-            throw fields.failure("base_ms", "expected base_ms + per_row_ms of at least 0.001")
-        }
-        guard kernels.soloTime(rows: maximumRows) <= longestBatch.nanoseconds else {
-            throw fields.failure("per_row_ms", "expected base_ms + per_row_ms × maximum_rows of at most 10000")
-        }
-        return SimulatedModel(
-            kernels,
-            referenceRows: try fields.whole("reference_rows", in: 1...maximumRows, or: min(8, maximumRows)))
     }
 }

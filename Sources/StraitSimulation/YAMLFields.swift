@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import StraitFormats
 internal import Yams
 
 /// A mapping of a YAML file whose keys are all known, read one by one, each checked for kind and range.
@@ -59,6 +60,14 @@ struct YAMLFields {
     /// An error about one of the keys.
     func failure(_ key: String, _ message: String) -> SimulationError {
         Self.failure(file, members[key]?.line ?? line, keyPath(key), message)
+    }
+
+    /// An error about the mapping itself.
+    func failure(_ message: String) -> SimulationError { Self.failure(file, line, path, message) }
+
+    /// A path as the file means it: from its own folder, unless it begins at the root.
+    func besideItsFile(_ name: String) -> String {
+        name.hasPrefix("/") || !file.contains("/") ? name : Files.folder(of: file) + "/" + name
     }
 
     /// What `read` makes of a key's value, or else `fallback` where the key is not there.
@@ -134,7 +143,7 @@ struct YAMLFields {
 
     /// The place of a name in a list of them.
     func index(_ key: String, of names: [String], called what: String) throws(SimulationError) -> Int {
-        try value(key, "the name of \(what)", or: nil) { node in node.text.flatMap { names.firstIndex(of: $0) } }
+        try value(key, what, or: nil) { node in node.text.flatMap { names.firstIndex(of: $0) } }
     }
 
     /// A number in a range, or null.

@@ -97,6 +97,16 @@ package struct ModelChange: Sendable, Hashable {
 
 /// How much is left to chance.
 package struct NoiseLevels: Sendable, Hashable {
+    /// What the kernel time of a batch is drawn from, beside the noise below.
+    package enum Distribution: String, Sendable, Hashable, CaseIterable {
+        /// The model's own time.
+        case steady
+        /// Exponential with the model's time as its mean, as in the queues of textbooks.
+        case exponential
+    }
+
+    /// What kernel times are drawn from.
+    package var times = Distribution.steady
     /// Deviation of the logarithm of a batch's time.
     package var batch = 0.03
     /// The same for each of its phases.

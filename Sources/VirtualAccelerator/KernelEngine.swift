@@ -41,7 +41,8 @@ struct KernelEngine: Sendable {
     /// - Returns: whether it started.
     mutating func start(job: Int, model: Int, rows: Int, slowdown: Double, key: UInt64, at now: Int64) -> Bool {
         let solo = Double(courses[model].model.soloTime(rows: rows))
-        let time = solo * slowdown * Noise.factor(sigma: noise.batch, Noise.mix(key, 0))
+        var time = solo * slowdown * Noise.factor(sigma: noise.batch, Noise.mix(key, 0))
+        if noise.times == .exponential { time *= Noise.exponential(Noise.mix(key, 103)) }
         var kernel = Kernel(job: job, model: model, rows: rows, phase: -1, remaining: 0, time: time, key: key)
         if Noise.unit(Noise.mix(key, 1)) < noise.hiccups {
             let span = Double(noise.longestHiccup - noise.shortestHiccup)

@@ -26,6 +26,30 @@ enum Noise {
         let exponent = sigma * normal(bits)
         return max(0.1, 1 + exponent * (1 + exponent * (0.5 + exponent / 6)))
     }
+
+    /// An exponential number of mean 1, by comparisons alone (von Neumann, 1951): a run of falling uniform numbers is of
+    /// odd length with the probability e^(−its first), and each run of even length adds 1.
+    static func exponential(_ key: UInt64) -> Double {
+        var draws: UInt64 = 0
+        func next() -> Double {
+            draws += 1
+            return unit(mix(key, draws))
+        }
+        var whole = 0.0
+        while true {
+            let first = next()
+            var last = first
+            var length = 1
+            while true {
+                let number = next()
+                guard number < last else { break }
+                last = number
+                length += 1
+            }
+            if length % 2 == 1 { return whole + first }
+            whole += 1
+        }
+    }
 }
 
 /// A span that is not negative in whole nanoseconds, at least 1: the next one up, or one more where it is whole already.

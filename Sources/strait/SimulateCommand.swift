@@ -13,9 +13,9 @@ struct SimulateCommand: ParsableCommand {
         commandName: "simulate",
         abstract: "Compare policies on simulated devices: the same scheduler, virtual time, the same arrivals for all.",
         discussion: """
-            SCENARIO is a YAML file, told by a / in its path or by its ending .yaml or .yml, or the name of a scenario; \
-            centre is one device like an L4 with six models. Options that are given change one thing about it. Everything \
-            follows from the seeds: two runs give the same bytes. docs/simulator.md tells the keys of files and results.
+            SCENARIO is a YAML file, told by a / in its path or by its ending .yaml or .yml, or one of the names below. \
+            Options that are given change one thing about it. Everything follows from the seeds: two runs give the same \
+            bytes. docs/simulator.md tells the keys of files and results, docs/scenarios.md the library.
 
             The table shows the share of requests that were not answered in time, as means over the seeds. --json writes \
             one object a line for each scenario, policy, seed and class.
@@ -23,10 +23,16 @@ struct SimulateCommand: ParsableCommand {
             EXAMPLE
               strait simulate centre --policies strait,edf-priority,fifo --seeds 1000-1004 --loads 0.8,1.0,1.3 \\
                 --arrivals poisson,gamma --json results.jsonl
+
+            SCENARIOS
+            \(Self.library)
             """)
 
-    @Argument(help: "The scenario: a YAML file, or one of \(ScenarioLibrary.names.joined(separator: ", ")).")
-    var scenario: String
+    @Argument(help: "The scenario: a YAML file, or a name of the library.")
+    var scenario: String?
+
+    @Flag(help: "List the scenarios of the library, and run nothing.")
+    var list = false
 
     @Option(help: "Policies, separated by commas; all of them if not given.")
     var policies = PolicyName.allCases.map(\.rawValue).joined(separator: ",")
@@ -69,7 +75,13 @@ struct SimulateCommand: ParsableCommand {
     @Flag(help: "No progress line.")
     var quiet = false
 
+    func validate() throws {
+        // Not the parser's business, because --list needs none.
+        if scenario == nil, !list { throw ValidationError("Missing expected argument '<scenario>'; --list has names.") }
+    }
+
     func run() throws {
+        if list { return print(Self.library) }
         do {
             let sweep = try makeSweep()
             let results = try SweepRunner(sweep, threads: threads ?? CoreSet.allowed().count, quiet: quiet).run()
@@ -84,6 +96,16 @@ struct SimulateCommand: ParsableCommand {
         }
     }
 
+    /// The scenarios that have names, one a line with what it is.
+    private static var library: String {
+        let names = ScenarioLibrary.names
+        let width = names.map(\.count).max() ?? 0
+        return names.map { name in
+            let gap = String(repeating: " ", count: width - name.count + 2)
+            return "  " + name + gap + (ScenarioLibrary.description(of: name) ?? "")
+        }.joined(separator: "\n")
+    }
+
     /// More than any machine has cores.
     private static let mostThreads = 1024
 
@@ -96,7 +118,7 @@ struct SimulateCommand: ParsableCommand {
         guard threads.map({ (1...Self.mostThreads).contains($0) }) ?? true else {
             throw SimulationError(.badPlan, "--threads \(threads ?? 0): expected 1 to \(Self.mostThreads).")
         }
-        var base = try ScenarioLibrary.scenario(nameOrPath: scenario)
+        var base = try ScenarioLibrary.scenario(nameOrPath: scenario ?? "")
         base.physics = physics ?? base.physics
         base.change = change ?? base.change
         base.devices = devices ?? base.devices
@@ -109,10 +131,16 @@ struct SimulateCommand: ParsableCommand {
             }
             base.duration = .seconds(seconds)
         }
+        if arrivals != nil { base.trace = nil }
+        guard loads == nil || base.trace == nil else {
+            throw SimulationError(
+                .badPlan, "--loads: the scenario's trace has a load of its own; give --arrivals, too.")
+        }
         var scenarios: [Scenario] = []
-        for kind in try list(arrivals, "--arrivals", ArrivalKind.names, ArrivalKind.init(rawValue:)) ?? [base.arrivals]
-        {
-            for load in try list(loads, "--loads", "numbers", { Double($0) }) ?? [base.load] {
+        for kind in try elements(of: arrivals, "--arrivals", ArrivalKind.names, ArrivalKind.init(rawValue:)) ?? [
+            base.arrivals
+        ] {
+            for load in try elements(of: loads, "--loads", "numbers", { Double($0) }) ?? [base.load] {
                 var scenario = base
                 scenario.arrivals = kind
                 scenario.load = load
@@ -136,8 +164,8 @@ struct SimulateCommand: ParsableCommand {
         return Sweep(scenarios: scenarios, setups: setups, seeds: try Sweep.seeds(seeds))
     }
 
-    private func list<Element>(
-        _ text: String?, _ option: String, _ expected: String, _ parse: (String) -> Element?
+    private func elements<Element>(
+        of text: String?, _ option: String, _ expected: String, _ parse: (String) -> Element?
     ) throws(SimulationError) -> [Element]? {
         guard let text else { return nil }
         var elements: [Element] = []
@@ -158,7 +186,7 @@ struct SimulateCommand: ParsableCommand {
             ], leftColumns: 3)
         for summary in summaries {
             table.append([
-                summary.scenario.arrivals.rawValue, decimal(summary.scenario.load, 2), summary.setup.name,
+                summary.scenario.arrivalsName, decimal(summary.scenario.offeredLoad, 2), summary.setup.name,
                 "\(summary.setup.lanes)", decimal(summary.high * 100, 2), decimal(summary.low * 100, 2),
                 decimal(summary.worstLow * 100, 2), "\(summary.highArrivals)", decimal(summary.meanBatch, 1),
                 decimal(summary.predictionError.map { $0 * 100 }, 1),

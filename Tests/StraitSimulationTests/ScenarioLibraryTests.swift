@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import StraitCore
+internal import StraitFormats
 internal import StraitSimulation
 internal import Testing
 internal import VirtualAccelerator
@@ -17,12 +18,19 @@ internal import VirtualAccelerator
         #expect(ScenarioLibrary.names == Self.names)
         for name in Self.names {
             let description = try #require(ScenarioLibrary.description(of: name))
-            #expect((20...100).contains(description.count) && !description.contains("\n"), "\(description)")
+            #expect((20...62).contains(description.count) && !description.contains("\n"), "\(description)")
             #expect(try ScenarioLibrary.scenario(named: name).name == name)
         }
         #expect(Set(Self.names.map { ScenarioLibrary.description(of: $0) }).count == Self.names.count)
         #expect(ScenarioLibrary.description(of: "center") == nil)
         #expect(try ScenarioLibrary.scenario(named: "centre") == ScenarioLibrary.centre)
+    }
+
+    @Test func `the page about the library names each`() throws {
+        let root = "\(#filePath)".split(separator: "/").dropLast(3).joined(separator: "/")
+        let page = String(decoding: try Files.read("/\(root)/docs/scenarios.md", limit: 1 << 20), as: UTF8.self)
+        let lines = page.split(separator: "\n").filter { $0.hasPrefix("| ") }
+        for name in Self.names { #expect(lines.contains { $0.contains("`\(name)`") }, "\(name) is not on the page") }
     }
 
     @Test(arguments: names) func `each runs, brings its load, and differs from centre`(name: String) throws {

@@ -8,25 +8,25 @@ extension LibraryEntry {
     /// their request rates are kept; how many come in all is up to the load, since the device is another.
     static let disb = [
         // The same rates as in B but 100 instead of 220 a second.
-        LibraryEntry("disb-a", "DISB A: vgg-16 high, resnet-152 low, alike; load 0.45, deadlines of 2 and 6") {
+        LibraryEntry("disb-a", "DISB A: vgg-16 high, resnet-152 low, as often; load 0.45") {
             $0.disb(rates: [(ModelCatalogue.vgg16, 100, 0), (ModelCatalogue.resNet152, 0, 100)])
             $0.load = 0.45
         },
-        LibraryEntry("disb-b", "DISB B: vgg-16 high, resnet-152 low, alike; deadlines of 2 and 6") {
+        LibraryEntry("disb-b", "DISB B: vgg-16 high, resnet-152 low, as often; load 1") {
             $0.disb(rates: [(ModelCatalogue.vgg16, 220, 0), (ModelCatalogue.resNet152, 0, 220)])
         },
-        LibraryEntry("disb-c", "DISB C: one model high beside five streams of low requests; deadlines of 2 and 6") {
+        LibraryEntry("disb-c", "DISB C: one model high beside four models low") {
             $0.disb(rates: [
                 (ModelCatalogue.vgg16, 100, 100), (ModelCatalogue.denseNet121, 0, 200),
                 (ModelCatalogue.bertBase, 0, 100),
                 (ModelCatalogue.resNet152, 0, 100),
             ])
         },
-        LibraryEntry("disb-d", "DISB D: five models high beside five streams of low requests; deadlines of 2 and 6") {
+        LibraryEntry("disb-d", "DISB D: five models high, four of them low as well") {
             $0.disb(rates: fiveAndFive)
         },
         // Their trace of real-time requests is not ours to have; gamma gaps are clumped as it is.
-        LibraryEntry("disb-e", "DISB E: as D, with clumped arrivals (gamma) for want of its trace") {
+        LibraryEntry("disb-e", "DISB E: as D, but with clumped arrivals (gamma)") {
             $0.disb(rates: fiveAndFive)
             $0.arrivals = .gamma
         },

@@ -4,13 +4,13 @@ extension LibraryEntry {
     /// Centre with other models, or with other shares of them. In the first two, weights keep about 30 % of the requests
     /// high.
     static let mixes = [
-        LibraryEntry("small-high", "centre with all high requests for its three small models, all low for the large") {
+        LibraryEntry("small-high", "high requests for the small models, low for the large") {
             $0.classes(ofSmall: 1, weight: 0.2, ofLarge: 0, weight: 1)
         },
-        LibraryEntry("large-high", "centre with all high requests for its three large models, all low for the small") {
+        LibraryEntry("large-high", "high requests for the large models, low for the small") {
             $0.classes(ofSmall: 0, weight: 1, ofLarge: 1, weight: 0.95)
         },
-        LibraryEntry("sixteen", "centre with sixteen models whose shares of device time fall as 1, 1/2, 1/3 (Zipf)") {
+        LibraryEntry("sixteen", "sixteen models, shares of device time 1, 1/2, 1/3 … (Zipf)") {
             $0.models = ModelCatalogue.sixteen
             for index in $0.models.indices { $0.models[index].weight = 1 / Double(index + 1) }
         },

@@ -7,7 +7,7 @@ internal import StraitCore
 package enum ScenarioLibrary {
     private static let entries =
         [
-            LibraryEntry("centre", "one device like an L4, six models, load 1, 30 % high, deadlines of 3 solo times") {
+            LibraryEntry("centre", "one device like an L4, six models, load 1; the others differ") {
                 _ in
             }
         ]
