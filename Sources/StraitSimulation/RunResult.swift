@@ -103,8 +103,10 @@ package struct BlockCount: Sendable, Hashable {
     package init() {}
 }
 
-/// Percentiles of a set of times; nil if it is empty.
+/// Percentiles of a set of times, and their mean; nil if it is empty.
 package struct Percentiles: Sendable, Hashable {
+    /// The mean.
+    package let mean: Duration?
     /// The median.
     package let p50: Duration?
     /// What 95 of 100 do not exceed.
@@ -121,6 +123,8 @@ package struct Percentiles: Sendable, Hashable {
             guard !sorted.isEmpty else { return nil }
             return Duration(nanoseconds: sorted[max(0, (sorted.count * percent + 99) / 100 - 1)])
         }
+        let sum = nanoseconds.reduce(0.0) { $0 + Double($1) }
+        mean = nanoseconds.isEmpty ? nil : Duration(nanoseconds: Int64(sum / Double(nanoseconds.count)))
         p50 = rank(50)
         p95 = rank(95)
         p99 = rank(99)

@@ -40,7 +40,8 @@ internal import VirtualAccelerator
             centre.name = name
             #expect(scenario != centre)
         }
-        scenario.duration = .seconds(20)
+        // As many requests for each, however many devices there are.
+        scenario.duration = .seconds(16 / Double(scenario.devices))
         let arrivals = scenario.arrivals(seed: 1)
         let work = arrivals.reduce(0.0) { sum, arrival in
             let model = scenario.models[arrival.model]
@@ -54,9 +55,9 @@ internal import VirtualAccelerator
         #expect((measured / load - 1).magnitude < bound, "\(measured) instead of \(load)")
         let high = arrivals.filter { $0.requestClass == .high }.count
         #expect((Double(high) / Double(arrivals.count) - scenario.highShare).magnitude < 0.02)
-        scenario.duration = .seconds(1.5)
-        scenario.warmUp = .seconds(0.5)
-        let result = try Simulation.run(scenario, PolicySetup(.strait), seed: 1)
+        scenario.duration = .seconds(1)
+        scenario.warmUp = .zero
+        let result = try Simulation.run(scenario, PolicySetup(.edfPriority), seed: 1)
         #expect(result[.high].met > 0 && result[.low].met > 0)
     }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Testing
-internal import VirtualAccelerator
+
+@testable internal import VirtualAccelerator
 
 @Suite struct KernelTests {
     @Test(arguments: Physics.allCases, [1, 2, 7, 32])
@@ -28,6 +29,39 @@ internal import VirtualAccelerator
         }
         #expect(try slowdownOfTheSmall(.waterfill) < 1.08)
         #expect(try slowdownOfTheSmall(.threshold) > 1.15)
+    }
+
+    /// Batches of one model are in the same phase at the same time, so each gets an equal share of the bandwidth: a phase
+    /// of demand b takes count × b as long where that is more than 1.
+    @Test(arguments: [2, 3, 4]) func batchesThatShareBandwidthTakeWhatTheHandCalculates(count: Int) throws {
+        let model = model(2, compute: 0.1, bandwidth: 0.5, cache: 0)
+        let events = run(quiet(), [model], (0..<count).map { job($0, rows: 32) })
+        let course = KernelCourse(model)
+        let demands = course.phases.indices.map { course.demand(rows: 32, phase: $0).bandwidth }
+        let stretched = zip(course.phases, demands).reduce(0) { $0 + $1.0.share * max(1, Double(count) * $1.1) }
+        // Two wait for bandwidth in some phases only, four in all of them, where shares do not matter: 4 × 0.5.
+        #expect(demands.contains { $0 * Double(count) < 1 } == (count == 2))
+        if count == 4 { #expect(abs(stretched - 2) < 1e-9) }
+        // Each launch of another costs 2.5 %; 17 ms alone.
+        let expected = 17e6 * stretched * (1 + 0.025 * Double(count - 1))
+        for id in 0..<count { #expect(abs(Double(try #require(times(of: id, in: events)).kernels) - expected) < 10) }
+    }
+
+    @Test func twoBatchesThatAskForMoreBandwidthThanThereIsShareItInHalves() throws {
+        // A model whose phases all ask for more than half of the bandwidth.
+        func isContended(_ model: KernelModel) -> Bool {
+            let course = KernelCourse(model)
+            return course.phases.indices.allSatisfy {
+                (0.5...0.999).contains(course.demand(rows: 32, phase: $0).bandwidth)
+            }
+        }
+        let models = (1...200).map { model(UInt64($0), compute: 0.1, bandwidth: 0.75, cache: 0) }
+        let contended = try #require(models.first(where: isContended))
+        let events = run(quiet(), [contended], [job(0, rows: 32), job(1, rows: 32)])
+        // On paper: 17 ms alone, 2 × 0.75 for the bandwidth, 2.5 % for the other's launches.
+        for id in 0...1 {
+            #expect(abs(Double(try #require(times(of: id, in: events)).kernels) - 17e6 * 1.5 * 1.025) < 10)
+        }
     }
 
     @Test func aBatchThatSharesOnlyPartOfItsTimeIsSlowedOnlyThen() throws {

@@ -37,6 +37,23 @@ internal import VirtualAccelerator
         #expect(hung.allSatisfy { $0 < 5.6 })
     }
 
+    @Test func exponentialTimesHaveTheMeanAndTheTailOfTheirName() {
+        var noise = NoiseLevels.none
+        noise.times = .exponential
+        let samples = samples(20_000, noise)
+        let mean = samples.reduce(0, +) / 20_000
+        let variance = samples.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 20_000
+        #expect(abs(mean - 1) < 0.02 && abs(variance - 1) < 0.06)
+        // e^−1, e^−3, and 1 − e^−0.1 of them.
+        for (share, expected) in [
+            (samples.filter { $0 > 1 }.count, 0.3679), (samples.filter { $0 > 3 }.count, 0.0498),
+            (samples.filter { $0 < 0.1 }.count, 0.0952),
+        ] {
+            let deviation = (expected * (1 - expected) / 20_000).squareRoot()
+            #expect(abs(Double(share) / 20_000 - expected) < 4 * deviation)
+        }
+    }
+
     @Test func theSameSeedGivesTheSameEventsAndAnotherOthers() {
         var description = quiet(2)
         description.noise = NoiseLevels()
