@@ -44,6 +44,11 @@ package struct JSONText: Sendable {
         bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
+    /// Other text, its line ends as blanks.
+    mutating func onOneLine(_ text: JSONText) {
+        bytes.append(contentsOf: text.bytes.lazy.map { $0 == UInt8(ascii: "\n") ? UInt8(ascii: " ") : $0 })
+    }
+
     /// A number.
     package mutating func integer(_ value: UInt64) {
         guard value >= 10 else { return digit(value) }

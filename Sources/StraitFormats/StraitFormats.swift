@@ -53,6 +53,14 @@ package struct FormatError: Error, Sendable, Hashable, CustomStringConvertible {
         return error
     }
 
+    /// The same error, about a line of a file.
+    func located(file: String, line: Int) -> FormatError {
+        var error = self
+        error.file = file
+        error.line = line
+        return error
+    }
+
     /// One line: the file and its line, the key, the message.
     package var description: String {
         var text = ""
