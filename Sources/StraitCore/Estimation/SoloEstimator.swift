@@ -31,7 +31,8 @@ package struct SoloEstimator: Sendable {
     }
 
     private var rows: [Row] = []
-    private var rowByWork: [WorkShape: Int] = [:]
+    /// The row of each model and bucket, −1 where there is none. A table, because each decision asks for a dozen.
+    private var rowByWork: [Int32] = []
     /// For each model the row that was learned from last: where an unknown shape is scaled from.
     private var latestRowByModel: [Int?] = []
 
@@ -70,14 +71,14 @@ package struct SoloEstimator: Sendable {
 
     /// Whether the model has completed enough at batch 1, or at any batch, of this shape to be believed.
     package func isMeasured(_ work: WorkShape) -> Bool {
-        guard let row = rowByWork[work] else { return false }
+        guard let row = knownRow(for: work) else { return false }
         return rows[row].cells.contains { $0.samples >= Self.samplesNeeded }
     }
 
     /// The number of rows, at most `limit`, at which to batch: doubled for as long as a doubling makes a row at least
     /// 5 % cheaper, and once tried beyond that. Where batches gain nothing, as on a CPU core, that is 1.
     package func efficientRows(_ work: WorkShape, limit: Int) -> Int {
-        guard limit > 1, let index = rowByWork[work] else { return 1 }
+        guard limit > 1, let index = knownRow(for: work) else { return 1 }
         let cells = rows[index].cells
         guard let single = cells.first, single.samples >= Self.samplesNeeded else { return 1 }
         var best = 1
@@ -179,17 +180,30 @@ package struct SoloEstimator: Sendable {
 
     // -- tables ---------------------------------------------------------------------------------------------------
 
+    /// One more than the largest bucket.
+    private static let buckets = 64
+
+    private static func place(of work: WorkShape) -> Int { work.model.index * buckets + Int(min(work.bucket, 63)) }
+
+    private func knownRow(for work: WorkShape) -> Int? {
+        let place = Self.place(of: work)
+        guard place < rowByWork.count, rowByWork[place] >= 0 else { return nil }
+        return Int(rowByWork[place])
+    }
+
     private mutating func row(for work: WorkShape) -> Int? {
-        if let row = rowByWork[work] { return row }
+        if let row = knownRow(for: work) { return row }
         guard rows.count < Self.rowsKept else { return nil }
         rows.append(Row(work: work))
-        rowByWork[work] = rows.count - 1
+        let place = Self.place(of: work)
+        while rowByWork.count <= place { rowByWork.append(-1) }
+        rowByWork[place] = Int32(rows.count - 1)
         while latestRowByModel.count <= work.model.index { latestRowByModel.append(nil) }
         return rows.count - 1
     }
 
     private func nanoseconds(_ work: WorkShape, rows count: Double) -> Double {
-        if let index = rowByWork[work], let time = Self.interpolate(rows[index].cells, count) { return time }
+        if let index = knownRow(for: work), let time = Self.interpolate(rows[index].cells, count) { return time }
         // A shape never seen: as another of the model's, in proportion to its elements.
         if work.model.index < latestRowByModel.count, let other = latestRowByModel[work.model.index],
             let time = Self.interpolate(rows[other].cells, count)
