@@ -12,7 +12,7 @@ VENV_PYTHON := .strait/venv/bin/python
 # Absolute, because tests run in folders of their own.
 export STRAIT_ONNXRUNTIME := $(CURDIR)/.strait/onnxruntime/libonnxruntime.so
 
-.PHONY: help setup build run demo bench bench-core bench-core-pipe test test-pure test-long test-server torture-core evaluate evaluate-smoke check format clean
+.PHONY: help setup build run demo bench bench-core bench-sim bench-core-pipe test test-pure test-long test-server torture-core evaluate evaluate-smoke check format clean
 
 help: ## this list
 	@echo "Strait: serves ONNX models to two classes of requests, each with a deadline."
@@ -54,6 +54,9 @@ bench: setup build ## what serving costs, beside ONNX Runtime in a loop (two min
 
 bench-core: ## what a decision of the scheduler costs, each policy against edf-priority
 	STRAIT_PURE=1 $(SWIFT) run -c release --package-path Benchmarks --scratch-path .build-bench DecisionCost
+
+bench-sim: ## how many requests a core simulates in a second, each policy against edf-priority
+	STRAIT_PURE=1 STRAIT_BENCHMARKS=1 $(SWIFT) run -c release --scratch-path .build-bench-sim SimulationSpeed
 
 bench-core-pipe: build ## how many events a second strait core takes through a pipe
 	$(PYTHON) Benchmarks/core_pipe.py

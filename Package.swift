@@ -115,6 +115,15 @@ if !pureOnly {
     ]
 }
 
+// -- benchmarks of what is `package`, which a package of their own could not see ---------------------------------
+
+if Context.environment["STRAIT_BENCHMARKS"] == "1" {
+    targets.append(
+        .executableTarget(
+            name: "SimulationSpeed", dependencies: ["StraitCore", "StraitSimulation"],
+            path: "Benchmarks/Sources/SimulationSpeed", swiftSettings: swiftSettings))
+}
+
 // The scheduler as a library, for those who put it under a driver of their own.
 let products: [Product] = [.library(name: "StraitCore", targets: ["StraitCore"])]
 
