@@ -4,6 +4,7 @@
 // that every run has to pass, and what comes of a run in figures.
 
 internal import StraitCore
+internal import StraitFormats
 internal import VirtualAccelerator
 
 /// One run of a scenario under a policy. The same scenario, policy and seed give the same result, byte for byte.
@@ -23,9 +24,11 @@ package struct Simulation: Sendable {
     private var freeSlots: [RequestID] = []
     private var slots: UInt32 = 0
     private var timer = Instant.never
-    private var now = Instant.zero
+    private(set) var now = Instant.zero
     private var steps = 0
     private let stepsBetweenInspections: Int
+    /// What it is recorded on; nil where nobody wants a recording.
+    var tape: RecordingTape?
 
     /// Steps between two inspections of the scheduler's tables, which cost as much as many thousand steps.
     package static let usualInspection = 50_000
@@ -41,10 +44,13 @@ package struct Simulation: Sendable {
         try scenario.validate()
         var simulation = Simulation(scenario, setup, seed: seed, stepsBetweenInspections: stepsBetweenInspections)
         try simulation.run()
-        return simulation.metrics.result(of: scenario, setup, seed: seed)
+        return simulation.result
     }
 
-    private init(_ scenario: Scenario, _ setup: PolicySetup, seed: UInt64, stepsBetweenInspections: Int) {
+    /// What has come of the run.
+    var result: RunResult { metrics.result(of: scenario, setup, seed: seed) }
+
+    init(_ scenario: Scenario, _ setup: PolicySetup, seed: UInt64, stepsBetweenInspections: Int) {
         self.scenario = scenario
         self.setup = setup
         self.seed = seed
@@ -57,7 +63,7 @@ package struct Simulation: Sendable {
         metrics = Metrics(scenario)
     }
 
-    private mutating func run() throws(SimulationError) {
+    mutating func run() throws(SimulationError) {
         for _ in 0..<scenario.devices {
             try step(.deviceAdded(scenario.deviceDescription(lanes: setup.lanes)), as: .added)
         }
@@ -117,6 +123,7 @@ package struct Simulation: Sendable {
         let request = Request(
             id: id, work: WorkShape(model: ModelID(index: arrival.model), elementsPerRow: 1),
             shape: ShapeID(number: 0), requestClass: arrival.requestClass, rows: arrival.rows, deadline: deadline)
+        tape?.arrived(request, at: now)
         try step(.arrival(request), as: .arrival(id.slot))
     }
 
@@ -126,15 +133,19 @@ package struct Simulation: Sendable {
         for event in deviceEvents {
             let batch = batches[event.job].batch
             switch event.kind {
-            case .copiedIn: try step(.copiedIn(batch), as: .copiedIn(batch.slot))
+            case .copiedIn:
+                tape?.copiedIn(batch, at: now)
+                try step(.copiedIn(batch), as: .copiedIn(batch.slot))
             case .kernelsDone:
                 checker.leaveLane(device: batches[event.job].device, lane: batches[event.job].lane)
+                tape?.kernelsDone(batch, at: now)
                 try step(.kernelsDone(batch), as: .kernelsDone(batch.slot))
             case .finished(let times):
                 let measured = MeasuredTimes(
                     copyIn: Duration(nanoseconds: times.copyIn), kernels: Duration(nanoseconds: times.kernels),
                     copyOut: Duration(nanoseconds: times.copyOut))
                 metrics.finished(batches[event.job], measured, at: now)
+                tape?.ended(batch, .finished, at: now)
                 try step(.finished(batch, measured), as: .finished(batch.slot))
             }
         }
@@ -153,11 +164,13 @@ package struct Simulation: Sendable {
                 }
                 if let rule = checker.answered(live, outcome, at: now) { throw broken(rule) }
                 metrics.answered(live, outcome, at: now)
+                tape?.answered(id, outcome, at: now)
                 freeSlots.append(RequestID(slot: id.slot, generation: id.generation &+ 1))
                 if let group = live.group { clients.answered(group: group, isServed: live.isRunning, at: now) }
             case .stage(let staged): try stage(staged)
             }
         }
+        tape?.stepEnded()
         steps += 1
         if steps % stepsBetweenInspections == 0, let rule = scheduler.brokenInvariant() { throw broken(rule) }
     }
@@ -178,6 +191,7 @@ package struct Simulation: Sendable {
             calibration: scheduler.state.calibrations[requestClass.rawValue])
         while batches.count <= slot { batches.append(batch) }
         batches[slot] = batch
+        tape?.staged(staged, requestClass, batch.calibration, at: now)
         accelerator.submit(
             Job(
                 id: slot, device: staged.device.index, model: staged.model.index, rows: staged.rows,

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import StraitCore
+
+/// Makes records of what a driver of the scheduler does, in a buffer of bounded length that somebody empties.
+///
+/// A value, for drivers to keep beside their scheduler. What does not fit is left out and counted. Its memory is taken at
+/// the beginning, but for tables as long as the most requests and batches there were at one time.
+package struct RecordingTape: Sendable {
+    /// What was recorded since the tape was last emptied.
+    package private(set) var records: [Recording.Record] = []
+    /// Records that were left out.
+    package private(set) var dropped = 0
+
+    private let capacity: Int
+    /// What is subtracted from the driver's instants.
+    private let epoch: Duration
+    /// Arrivals and batches that end within are recorded.
+    private let window: Range<Instant>
+    private var arrivals = 0
+    /// The place of the arrival of each request slot; −1 where it was left out.
+    private var arrivalOfSlot: [Int] = []
+    private var batchOfSlot: [Recording.Batch] = []
+    /// The record of the batch whose requests are being answered.
+    private var ending: Int?
+
+    /// An empty tape.
+    ///
+    /// - Parameters:
+    ///   - capacity: the most records that it holds at a time.
+    ///   - epoch: the instant that is recorded as 0.
+    ///   - window: requests that come within are recorded, with their answers, and batches that are on a device within.
+    package init(
+        capacity: Int, epoch: Instant = .zero, window: Range<Instant> = Instant(nanoseconds: .min) ..< .never
+    ) {
+        self.capacity = capacity
+        self.epoch = epoch - .zero
+        self.window = window
+        records.reserveCapacity(min(capacity, Self.reserved))
+    }
+
+    /// Records that there is room for from the beginning: a second of a very busy server.
+    private static let reserved = 1 << 16
+
+    /// Takes the records out by exchanging them for an empty array, whose memory is used from now on.
+    package mutating func exchange(_ empty: inout [Recording.Record]) {
+        swap(&records, &empty)
+        records.removeAll(keepingCapacity: true)
+        ending = nil
+    }
+
+    /// Whether a record has found room.
+    private mutating func append(_ record: Recording.Record) -> Bool {
+        guard records.count < capacity else {
+            dropped += 1
+            return false
+        }
+        records.append(record)
+        return true
+    }
+
+    private func relative(_ instant: Instant) -> Instant { instant - epoch }
+
+    // -- requests -------------------------------------------------------------------------------------------------
+
+    /// The scheduler is told of a request.
+    package mutating func arrived(_ request: Request, at now: Instant) {
+        let slot = Int(request.id.slot)
+        while arrivalOfSlot.count <= slot { arrivalOfSlot.append(-1) }
+        arrivalOfSlot[slot] = -1
+        guard window.contains(now) else { return }
+        let isKept = append(
+            .arrival(
+                Recording.Arrival(
+                    at: relative(now), model: request.work.model.index, request.requestClass, rows: request.rows,
+                    deadline: max(.zero, relative(request.deadline)), bucket: request.work.bucket,
+                    shape: request.shape.number)))
+        guard isKept else { return }
+        arrivalOfSlot[slot] = arrivals
+        arrivals += 1
+    }
+
+    /// The scheduler answers a request.
+    package mutating func answered(_ id: RequestID, _ outcome: Outcome, at now: Instant) {
+        if let ending, case .batch(var batch) = records[ending] {
+            if outcome == .met { batch.met += 1 }
+            if outcome == .late { batch.late += 1 }
+            records[ending] = .batch(batch)
+        }
+        let arrival = arrivalOfSlot[Int(id.slot)]
+        guard arrival >= 0 else { return }
+        arrivalOfSlot[Int(id.slot)] = -1
+        _ = append(.answer(Recording.Answer(arrival: arrival, Recording.Ending(outcome), at: relative(now))))
+    }
+
+    // -- batches --------------------------------------------------------------------------------------------------
+
+    /// The scheduler stages a batch.
+    package mutating func staged(
+        _ staged: StagedBatch, _ requestClass: RequestClass, _ calibration: Calibration, at now: Instant
+    ) {
+        func bound(_ factor: Double) -> Instant {
+            let isPredicted = staged.predictedFinish < .never
+            return isPredicted ? relative(now + (staged.predictedFinish - now) * factor) : .never
+        }
+        let batch = Recording.Batch(
+            device: staged.device.index, lane: staged.lane.index, model: staged.model.index, requestClass,
+            rows: staged.rows, stagedAt: relative(now), predictedFinish: relative(staged.predictedFinish),
+            medianBound: bound(calibration.median), bound95: bound(calibration.q95))
+        while batchOfSlot.count <= Int(staged.batch.slot) { batchOfSlot.append(batch) }
+        batchOfSlot[Int(staged.batch.slot)] = batch
+    }
+
+    /// A batch's inputs are on its device.
+    package mutating func copiedIn(_ batch: BatchID, at now: Instant) {
+        batchOfSlot[Int(batch.slot)].copiedInAt = relative(now)
+    }
+
+    /// A batch's kernels are done.
+    package mutating func kernelsDone(_ batch: BatchID, at now: Instant) {
+        batchOfSlot[Int(batch.slot)].kernelsDoneAt = relative(now)
+    }
+
+    /// A batch has ended; the answers that follow from it come next.
+    ///
+    /// - Parameter times: what a device measured that tells of nothing but the end.
+    package mutating func ended(
+        _ id: BatchID, _ end: Recording.Batch.End, _ times: MeasuredTimes? = nil, at now: Instant
+    ) {
+        ending = nil
+        guard now >= window.lowerBound, batchOfSlot[Int(id.slot)].stagedAt < relative(window.upperBound) else { return }
+        var batch = batchOfSlot[Int(id.slot)]
+        batch.endedAt = relative(now)
+        batch.end = end
+        if let times {
+            // A clock that is coarser than the device's must not put the parts before their batch.
+            let kernelsDone = max(batch.stagedAt, batch.endedAt - max(.zero, times.copyOut))
+            batch.copiedInAt = max(batch.stagedAt, kernelsDone - max(.zero, times.kernels))
+            batch.kernelsDoneAt = kernelsDone
+        }
+        if append(.batch(batch)) { ending = records.count - 1 }
+    }
+
+    /// What follows does not follow from the end of a batch.
+    package mutating func stepEnded() { ending = nil }
+}
