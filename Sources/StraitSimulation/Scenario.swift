@@ -8,6 +8,8 @@ package import VirtualAccelerator
 package struct Scenario: Sendable, Hashable {
     /// What people choose it by.
     package var name: String
+    /// What `strait simulate` makes it of; nil for its name.
+    package var source: String?
     /// The models with what is asked of them, in the order in which they join.
     package var models: [SimulatedModel]
     /// Devices, all alike.

@@ -3,7 +3,7 @@
 // StraitSimulation: drives the scheduler with virtual time against simulated devices: scenarios, arrivals, the checks
 // that every run has to pass, and what comes of a run in figures.
 
-internal import StraitCore
+package import StraitCore
 internal import StraitFormats
 internal import VirtualAccelerator
 
@@ -27,6 +27,10 @@ package struct Simulation: Sendable {
     private(set) var now = Instant.zero
     private var steps = 0
     private let stepsBetweenInspections: Int
+    /// Sees each step of the run: when, what happened, what the scheduler did about it. Returns a rule that is broken, or
+    /// nil.
+    package typealias Watch = @Sendable (Instant, Event, ActionList) -> String?
+    private let watch: Watch?
     /// What it is recorded on; nil where nobody wants a recording.
     var tape: RecordingTape?
 
@@ -35,14 +39,18 @@ package struct Simulation: Sendable {
 
     /// Runs a scenario to its end.
     ///
-    /// - Parameter stepsBetweenInspections: how often all of the scheduler's tables are checked; 1 for after each step.
+    /// - Parameters:
+    ///   - stepsBetweenInspections: how often all of the scheduler's tables are checked; 1 for after each step.
+    ///   - watch: a rule beside those that every run is checked for.
     /// - Throws: `brokenRule` if the scheduler or the device breaks a rule, with the last events; `badPlan` if the
     ///   scenario makes no sense.
     package static func run(
-        _ scenario: Scenario, _ setup: PolicySetup, seed: UInt64, stepsBetweenInspections: Int = usualInspection
+        _ scenario: Scenario, _ setup: PolicySetup, seed: UInt64, stepsBetweenInspections: Int = usualInspection,
+        watch: Watch? = nil
     ) throws(SimulationError) -> RunResult {
         try scenario.validate()
-        var simulation = Simulation(scenario, setup, seed: seed, stepsBetweenInspections: stepsBetweenInspections)
+        var simulation = Simulation(
+            scenario, setup, seed: seed, stepsBetweenInspections: stepsBetweenInspections, watch: watch)
         try simulation.run()
         return simulation.result
     }
@@ -50,11 +58,15 @@ package struct Simulation: Sendable {
     /// What has come of the run.
     var result: RunResult { metrics.result(of: scenario, setup, seed: seed) }
 
-    init(_ scenario: Scenario, _ setup: PolicySetup, seed: UInt64, stepsBetweenInspections: Int) {
+    init(
+        _ scenario: Scenario, _ setup: PolicySetup, seed: UInt64, stepsBetweenInspections: Int = usualInspection,
+        watch: Watch? = nil
+    ) {
         self.scenario = scenario
         self.setup = setup
         self.seed = seed
         self.stepsBetweenInspections = stepsBetweenInspections
+        self.watch = watch
         arrivals = scenario.arrivals(seed: seed)
         clients = Clients(scenario, seed: seed)
         scheduler = setup.makeScheduler()
@@ -154,6 +166,7 @@ package struct Simulation: Sendable {
     private mutating func step(_ event: Event, as note: RunChecker.Note) throws(SimulationError) {
         checker.note(note, at: now)
         scheduler.step(event, at: now, into: &actions)
+        if let rule = watch?(now, event, actions) { throw broken(rule) }
         for action in actions.actions {
             switch action {
             case .setTimer(let instant): timer = instant
@@ -204,7 +217,8 @@ package struct Simulation: Sendable {
             .brokenRule,
             "\(what), at \(now.nanoseconds) ns in scenario \(scenario.name) (load \(scenario.offeredLoad), "
                 + "\(scenario.arrivalsName), \(scenario.physics.rawValue)), policy \(setup.name), seed \(seed). "
-                + "The last events:\n\(checker.history)")
+                + "The last events:\n\(checker.history)To see more of them:\n  "
+                + Replay(scenario, setup, seed: seed, until: now).command)
     }
 }
 

@@ -17,7 +17,7 @@ extension Simulation {
         _ scenario: Scenario, _ setup: PolicySetup, seed: UInt64, window: Range<Instant> = .zero ..< .never
     ) throws(SimulationError) -> (result: RunResult, recording: Recording) {
         try scenario.validate()
-        var simulation = Simulation(scenario, setup, seed: seed, stepsBetweenInspections: usualInspection)
+        var simulation = Simulation(scenario, setup, seed: seed)
         simulation.tape = RecordingTape(capacity: mostRecords, window: window)
         try simulation.run()
         var recording = Recording(scenario.recordingHead(setup, seed: seed, start: window.lowerBound))

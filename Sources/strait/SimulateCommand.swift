@@ -75,6 +75,8 @@ struct SimulateCommand: ParsableCommand {
     @Flag(help: "No progress line.")
     var quiet = false
 
+    @OptionGroup(title: "One run") var single: SingleRun
+
     func validate() throws {
         // Not the parser's business, because --list needs none.
         if scenario == nil, !list { throw ValidationError("Missing expected argument '<scenario>'; --list has names.") }
@@ -84,6 +86,7 @@ struct SimulateCommand: ParsableCommand {
         if list { return print(Self.library) }
         do {
             let sweep = try makeSweep()
+            if try single.make(sweep) { return }
             let results = try SweepRunner(sweep, threads: threads ?? CoreSet.allowed().count, quiet: quiet).run()
             // Where the JSON goes to standard output, nothing else does.
             let table = Self.table(sweep.summaries(of: results))
@@ -119,6 +122,7 @@ struct SimulateCommand: ParsableCommand {
             throw SimulationError(.badPlan, "--threads \(threads ?? 0): expected 1 to \(Self.mostThreads).")
         }
         var base = try ScenarioLibrary.scenario(nameOrPath: scenario ?? "")
+        base.source = scenario
         base.physics = physics ?? base.physics
         base.change = change ?? base.change
         base.devices = devices ?? base.devices
@@ -154,6 +158,8 @@ struct SimulateCommand: ParsableCommand {
             }
             options.estimator = name
         }
+        let replayed = try single.replay.map { (text) throws(SimulationError) in try Replay.named(text) }
+        let policies = replayed?.policy.rawValue ?? policies
         var setups: [PolicySetup] = []
         for name in policies.split(separator: ",", omittingEmptySubsequences: false) {
             guard !setups.contains(where: { $0.name == name }) else {
@@ -161,7 +167,7 @@ struct SimulateCommand: ParsableCommand {
             }
             setups.append(try PolicySetup(named: String(name), lanes: lanes, options: options))
         }
-        return Sweep(scenarios: scenarios, setups: setups, seeds: try Sweep.seeds(seeds))
+        return Sweep(scenarios: scenarios, setups: setups, seeds: try Sweep.seeds(replayed.map { "\($0.seed)" } ?? seeds))
     }
 
     private func elements<Element>(
