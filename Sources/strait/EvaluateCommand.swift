@@ -4,6 +4,7 @@ internal import ArgumentParser
 internal import Glibc
 internal import StraitCore
 internal import StraitEvaluation
+internal import StraitFormats
 internal import StraitLoad
 internal import StraitPlatform
 internal import StraitSimulation
@@ -61,6 +62,9 @@ struct EvaluateCommand: ParsableCommand {
     @Option(help: "What you call this version of the code; another name runs everything again.")
     var code = ""
 
+    @Option(help: "What strait fidelity wrote, for the report.")
+    var fidelity: String?
+
     @Flag(help: "Forget the runs that the folder has.")
     var fresh = false
 
@@ -79,11 +83,15 @@ struct EvaluateCommand: ParsableCommand {
             throw fail(error.message)
         } catch let error as LoadError {
             throw fail(error.message)
+        } catch let error as FormatError {
+            throw fail("\(error)")
         }
     }
 
     /// More than any machine has cores.
     private static let mostThreads = 1024
+    /// Far more than such a file has.
+    private static let mostFidelityBytes = 1 << 26
 
     private var folder: String { out ?? (smoke ? "evaluation-smoke" : "evaluation") }
 
@@ -102,9 +110,7 @@ struct EvaluateCommand: ParsableCommand {
             throw EvaluationError(.badFile, "The folder \(folder) cannot be made: \(String(cString: strerror(errno))).")
         }
         let records = try makeRuns(plan)
-        var extras = ReportExtras()
-        extras.title = Self.words(plan)
-        extras.estimators = makeTrials(plan)
+        let extras = try makeExtras(plan)
         let table = RecordTable(records)
         let targets = TargetTable(table, estimators: extras.estimators).rows
         try writeText(TargetFile.json(targets), to: "\(folder)/targets.json")
@@ -164,6 +170,22 @@ struct EvaluateCommand: ParsableCommand {
             line.note("\(policy.rawValue): \(decimal(speed, 0)) requests a second and thread")
         }
         return records
+    }
+
+    private func makeExtras(_ plan: MatrixPlan) throws -> ReportExtras {
+        var extras = ReportExtras()
+        extras.title = Self.words(plan)
+        extras.estimators = makeTrials(plan)
+        if let seed = plan.runs.first?.seed {
+            let seconds = seconds ?? (smoke ? plan.runs.first?.scenario.duration.seconds : nil)
+            let recordings = ReportRecordings(seed: seed, threads: workers)
+            extras.timelines = try recordings.timelines()
+            extras.drifts = try recordings.drifts(seconds: seconds)
+        }
+        extras.fidelity = try fidelity.map { path throws(FormatError) in
+            String(decoding: try Files.read(path, limit: Self.mostFidelityBytes), as: UTF8.self)
+        }
+        return extras
     }
 
     private func makeTrials(_ plan: MatrixPlan) -> [EstimatorRow] {

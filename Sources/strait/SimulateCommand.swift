@@ -167,7 +167,8 @@ struct SimulateCommand: ParsableCommand {
             }
             setups.append(try PolicySetup(named: String(name), lanes: lanes, options: options))
         }
-        return Sweep(scenarios: scenarios, setups: setups, seeds: try Sweep.seeds(replayed.map { "\($0.seed)" } ?? seeds))
+        return Sweep(
+            scenarios: scenarios, setups: setups, seeds: try Sweep.seeds(replayed.map { "\($0.seed)" } ?? seeds))
     }
 
     private func elements<Element>(

@@ -28,7 +28,7 @@ package struct TargetTable {
             verdict: .unmeasured, unit: "µs", detail: "measured by make bench-core"),
         TargetRow(
             name: "simulation-speed", target: "≥ 100,000 simulated requests a second and core under edf-priority",
-            verdict: .unmeasured, detail: "printed by strait evaluate for each policy; needs a quiet machine"),
+            verdict: .unmeasured, detail: "measured by make bench-sim"),
     ]
 
     // -- who is compared ------------------------------------------------------------------------------------------
