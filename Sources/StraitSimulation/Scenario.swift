@@ -71,7 +71,8 @@ package struct Scenario: Sendable, Hashable {
     /// The load that comes from outside: `load`, or what a trace brings.
     package var offeredLoad: Double {
         guard let trace else { return load }
-        let work = trace.reduce(0.0) { $0 + models[$1.model].referenceTimePerRow.seconds * Double($1.rows) }
+        let played = trace.lazy.prefix { $0.at < .zero + duration }
+        let work = played.reduce(0.0) { $0 + models[$1.model].referenceTimePerRow.seconds * Double($1.rows) }
         return work / duration.seconds / Double(devices)
     }
 

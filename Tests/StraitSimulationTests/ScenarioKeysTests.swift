@@ -239,6 +239,17 @@ internal import VirtualAccelerator
         }
     }
 
+    @Test(arguments: ["centre", "backlog", "replay"]) func `the examples run`(name: String) throws {
+        let root = "\(#filePath)".split(separator: "/").dropLast(3).joined(separator: "/")
+        var scenario = try ScenarioFile.scenario(path: "/\(root)/examples/\(name).yaml")
+        scenario.duration = .seconds(1)
+        scenario.warmUp = .zero
+        // Of the backlog's events one ends at 25 s, which is more than a second, as it would be with --seconds.
+        let result = try Simulation.run(scenario, PolicySetup(.strait), seed: 1)
+        #expect(result[.high].met > 0 && result[.low].met > 0)
+        #expect(scenario.trace == nil || (scenario.offeredLoad - 0.16).magnitude < 0.04, "\(scenario.offeredLoad)")
+    }
+
     @Test func `the scenario says how much of a trace is played, and when its models are there`() throws {
         let folder = Folder()
         _ = folder.add("t.csv", Self.trace)
