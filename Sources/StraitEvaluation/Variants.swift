@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import StraitCore
-internal import StraitSimulation
+package import StraitSimulation
 
 /// Policies as they are, and Strait with parts of it changed. Each is one flag or one number, so that a difference has
 /// one cause.
-enum Variants {
+package enum Variants {
     /// A policy as it is.
     static func plain(_ policy: PolicyName) -> PolicySetup { PolicySetup(policy) }
 
@@ -50,6 +50,9 @@ enum Variants {
         + [1.0, 1.5, 1.8, 2.6, 3.2].map { margin in
             strait("guard-\(margin)") { $0.strait.guardMargin = margin }
         }
+
+    /// The changed policy of a name such as `strait/no-gate`; nil if there is none.
+    package static func changed(_ name: String) -> PolicySetup? { (ablations + sweeps).first { $0.name == name } }
 
     private static func strait(
         _ change: String, lanes: Int? = nil, _ set: (inout SchedulerOptions) -> Void

@@ -2,6 +2,7 @@
 
 internal import ArgumentParser
 internal import StraitCore
+internal import StraitEvaluation
 internal import StraitLoad
 internal import StraitPlatform
 internal import StraitSimulation
@@ -34,7 +35,8 @@ struct SimulateCommand: ParsableCommand {
     @Flag(help: "List the scenarios of the library, and run nothing.")
     var list = false
 
-    @Option(help: "Policies, separated by commas; all of them if not given.")
+    @Option(
+        help: "Policies, separated by commas; all of them if not given. Also changed ones, such as strait/no-gate.")
     var policies = PolicyName.allCases.map(\.rawValue).joined(separator: ",")
 
     @Option(help: "Seeds: numbers and ranges, separated by commas.")
@@ -165,7 +167,11 @@ struct SimulateCommand: ParsableCommand {
             guard !setups.contains(where: { $0.name == name }) else {
                 throw SimulationError(.badPlan, "--policies '\(policies)' names \(name) twice.")
             }
-            setups.append(try PolicySetup(named: String(name), lanes: lanes, options: options))
+            if let changed = Variants.changed(String(name)) {
+                setups.append(changed)
+            } else {
+                setups.append(try PolicySetup(named: String(name), lanes: lanes, options: options))
+            }
         }
         return Sweep(
             scenarios: scenarios, setups: setups, seeds: try Sweep.seeds(replayed.map { "\($0.seed)" } ?? seeds))
