@@ -4,7 +4,7 @@
 package struct Estimate: Sendable, Hashable {
     /// The mean over the seeds.
     package var value: Double
-    /// Half the width of the 95 % interval around it.
+    /// Half the width of the 95 % interval around it; infinite where there is one seed only and no blocks of time either.
     package var halfWidth: Double
 
     /// An estimate.
@@ -25,7 +25,7 @@ extension Estimate {
 
     /// The same with another number of decimals.
     package func words(places: Int) -> String {
-        "\(Self.decimals(value, places)) ± \(Self.decimals(halfWidth, places))"
+        Self.decimals(value, places) + (halfWidth.isFinite ? " ± " + Self.decimals(halfWidth, places) : " ± unknown")
     }
 
     /// The same of a difference, with its sign: `+1.25 ± 0.10`.

@@ -49,11 +49,12 @@ struct RunSample: Sendable {
         guard let first = runs.first else { return nil }
         let value = mean(runs.map(\.value))
         let between = runs.count > 1 ? variance(runs.map(\.value)) : 0
-        let seeds = studentQuantile(runs.count - 1) * (between / Double(runs.count)).squareRoot()
+        let seeds =
+            runs.count > 1 ? studentQuantile(runs.count - 1) * (between / Double(runs.count)).squareRoot() : .infinity
         guard !first.replicates.isEmpty else { return Estimate(value: value, halfWidth: seeds) }
         let within = mean(runs.map { variance($0.replicates.map(Double.init)) })
         // Nothing varies within runs where nothing is missed, or everything.
-        guard within > 0 else { return Estimate(value: value, halfWidth: seeds) }
+        guard within > 0 else { return Estimate(value: value, halfWidth: runs.count > 1 ? seeds : 0) }
         let means = first.replicates.indices.map { index in
             runs.reduce(0) { $0 + $1.replicates[index] } / Float(runs.count)
         }
@@ -80,7 +81,6 @@ struct RunSample: Sendable {
     /// The 97.5 % quantile of Student's distribution.
     private static func studentQuantile(_ degrees: Int) -> Double {
         let table = [12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262]
-        guard degrees > 0 else { return 0 }
         // Beyond the table: the first terms of the expansion around the normal one, right to 1 in 1000.
         return degrees <= table.count
             ? table[degrees - 1] : 1.96 + 2.372 / Double(degrees) + 2.822 / Double(degrees * degrees)

@@ -68,6 +68,15 @@ internal import Testing
         #expect(table.estimate(.violation(.high), of: "one", in: Cell()) == Estimate(value: 0, halfWidth: 0))
     }
 
+    @Test func oneSeedDoesNotSayHowSeedsVary() throws {
+        let one = RecordTable([Made.run("one", high: [0, 9], low: [0])])
+        let waste = try #require(one.estimate(.waste, of: "one", in: Cell()))
+        #expect(waste.value == 25 && waste.halfWidth == .infinity && waste.words == "25.00 ± unknown")
+        #expect(Judgement("", waste, atMost: 30, margin: 5).verdict == .undecided)
+        let two = RecordTable([1, 2].map { Made.run("one", seed: $0, high: [0], low: [0]) })
+        #expect(two.estimate(.waste, of: "one", in: Cell())?.halfWidth == 0)
+    }
+
     @Test func theWorstModelIsTakenRunByRun() throws {
         let classes = Made.requestClass([
             Made.model("a", arrivals: 100, missed: [10, 30]), Made.model("b", arrivals: 300, missed: [30, 0]),
