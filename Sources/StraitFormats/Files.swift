@@ -59,6 +59,11 @@ package enum Files {
 
     /// Writes all bytes and waits until they are on the disk; says what went wrong.
     private static func fill(_ file: Int32, with content: [UInt8]) -> String? {
+        append(content, to: file) ?? (fsync(file) == 0 ? nil : reason())
+    }
+
+    /// Writes all bytes; says what went wrong.
+    static func append(_ content: [UInt8], to file: Int32) -> String? {
         var rest = content[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
@@ -66,7 +71,7 @@ package enum Files {
             guard count > 0 else { return reason() }
             rest = rest.dropFirst(count)
         }
-        return fsync(file) == 0 ? nil : reason()
+        return nil
     }
 
     /// Makes the rename itself last. Best effort: some file systems cannot, and the content is safe either way.

@@ -54,6 +54,8 @@ package struct Recording: Sendable, Hashable {
         package var calendarMilliseconds: Int64?
         /// The most requests that might wait.
         package var maximumWaiting: Int
+        /// Whether the scheduler knew from the beginning what an earlier one had learned.
+        package var hasLearned = false
         /// The devices, in the scheduler's order.
         package var devices: [Device]
         /// The models, in the scheduler's order.

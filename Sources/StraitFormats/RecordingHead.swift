@@ -5,6 +5,7 @@ internal import StraitCore
 extension Recording.Head {
     private static let keys = [
         "strait_recording", "source", "policy", "origin", "seed", "start_ms", "calendar_ms", "maximum_waiting",
+        "learned",
         "devices",
         "models",
     ]
@@ -19,12 +20,14 @@ extension Recording.Head {
         let start = Instant(nanoseconds: try fields.milliseconds("start_ms", in: Bounds.instant))
         let calendar = try fields.optionalWhole("calendar_ms", in: 0...Int64(1) << 53)
         let waiting = try fields.whole("maximum_waiting", in: Bounds.waiting)
+        let hasLearned = try fields.optionalBool("learned") ?? false
         let devices = try fields.array("devices", atMost: Bounds.devices)
         let models = try fields.array("models", atMost: Bounds.models)
         try fields.finish(known: Self.keys)
         self.init(
             source: source, policy: policy, origin: origin, seed: seed, start: start, calendarMilliseconds: calendar,
             maximumWaiting: waiting, devices: [], models: [])
+        self.hasLearned = hasLearned
         for (index, node) in devices.enumerated() {
             self.devices.append(try Recording.Device(node, at: "devices[\(index)]"))
         }

@@ -44,8 +44,8 @@ package struct RecordingTape: Sendable {
 
     /// Takes the records out by exchanging them for an empty array, whose memory is used from now on.
     package mutating func exchange(_ empty: inout [Recording.Record]) {
+        precondition(empty.isEmpty, "only an empty array takes the place of what was recorded")
         swap(&records, &empty)
-        records.removeAll(keepingCapacity: true)
         ending = nil
     }
 
@@ -59,7 +59,8 @@ package struct RecordingTape: Sendable {
         return true
     }
 
-    private func relative(_ instant: Instant) -> Instant { instant - epoch }
+    /// An instant of the driver as it is recorded.
+    package func relative(_ instant: Instant) -> Instant { instant - epoch }
 
     // -- requests -------------------------------------------------------------------------------------------------
 
@@ -87,8 +88,9 @@ package struct RecordingTape: Sendable {
             if outcome == .late { batch.late += 1 }
             records[ending] = .batch(batch)
         }
+        // Those that came before the tape are not known.
+        guard Int(id.slot) < arrivalOfSlot.count, arrivalOfSlot[Int(id.slot)] >= 0 else { return }
         let arrival = arrivalOfSlot[Int(id.slot)]
-        guard arrival >= 0 else { return }
         arrivalOfSlot[Int(id.slot)] = -1
         _ = append(.answer(Recording.Answer(arrival: arrival, Recording.Ending(outcome), at: relative(now))))
     }
@@ -128,7 +130,9 @@ package struct RecordingTape: Sendable {
         _ id: BatchID, _ end: Recording.Batch.End, _ times: MeasuredTimes? = nil, at now: Instant
     ) {
         ending = nil
-        guard now >= window.lowerBound, batchOfSlot[Int(id.slot)].stagedAt < relative(window.upperBound) else { return }
+        guard Int(id.slot) < batchOfSlot.count, now >= window.lowerBound,
+            batchOfSlot[Int(id.slot)].stagedAt < relative(window.upperBound)
+        else { return }
         var batch = batchOfSlot[Int(id.slot)]
         batch.endedAt = relative(now)
         batch.end = end

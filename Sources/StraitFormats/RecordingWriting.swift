@@ -27,6 +27,7 @@ extension JSONText {
         }
         raw(",\"maximum_waiting\":")
         integer(head.maximumWaiting)
+        if head.hasLearned { raw(",\"learned\":true") }
         raw(",\"devices\":[")
         for (index, device) in head.devices.enumerated() {
             raw(index > 0 ? ",{\"name\":" : "{\"name\":")

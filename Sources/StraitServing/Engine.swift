@@ -16,13 +16,15 @@ internal import Synchronization
 /// actions out after releasing it. An arrival that finds no free lane wakes nobody; a lane that finishes takes its next
 /// batch itself.
 package final class Engine: Sendable {
-    private let state: Mutex<State>
-    private let device: any Device
-    private let clock: any EngineClock
+    let state: Mutex<State>
+    let device: any Device
+    let clock: any EngineClock
+    let policy: PolicyName
+    let limits: SchedulerLimits
     private let timer = TimerThread()
     private let drained = Wakeup()
 
-    private struct State {
+    struct State {
         var scheduler: Scheduler
         var actions = ActionList()
         var slots = RequestSlots()
@@ -30,6 +32,9 @@ package final class Engine: Sendable {
         var models: [ServedModel] = []
         var statistics: [ModelStatistics] = []
         var isDraining = false
+        var hasLearned = false
+        /// What is recorded; nil where nobody wants a recording, which then costs nothing.
+        var tape: RecordingTape?
     }
 
     /// An engine for one device. Add models, then call ``start()``.
@@ -43,6 +48,8 @@ package final class Engine: Sendable {
         self.state = Mutex(state)
         self.device = device
         self.clock = clock
+        self.policy = policy
+        self.limits = limits
     }
 
     /// Starts the lanes and the timer.
@@ -104,7 +111,10 @@ package final class Engine: Sendable {
     ///
     /// - Throws: what the scheduler finds wrong with it; then nothing has changed.
     package func restore(_ learned: LearnedState) throws(LearnedState.Refusal) {
-        try state.withLock { (state) throws(LearnedState.Refusal) in try state.scheduler.restore(learned) }
+        try state.withLock { (state) throws(LearnedState.Refusal) in
+            try state.scheduler.restore(learned)
+            state.hasLearned = true
+        }
     }
 
     // -- requests -------------------------------------------------------------------------------------------------
@@ -175,12 +185,16 @@ package final class Engine: Sendable {
         // Read under the lock, so that the scheduler's time never goes back.
         let now = clock.now()
         var effects = Effects()
+        if state.tape != nil { state.record(event, at: now) }
         state.scheduler.step(event, at: now, into: &state.actions)
         for action in state.actions.actions {
             switch action {
             case .setTimer(let instant): effects.timer = instant
-            case .stage(let staged): effects.starts.append(makeBatch(staged, &state, at: now))
+            case .stage(let staged):
+                if state.tape != nil { state.record(staged, at: now) }
+                effects.starts.append(makeBatch(staged, &state, at: now))
             case .answer(let id, let outcome):
+                state.tape?.answered(id, outcome, at: now)
                 let slot = state.slots.remove(id)
                 let reply = reply(to: slot, id, outcome, ended, at: now)
                 state.statistics[slot.submission.model.id.index].note(
@@ -189,6 +203,7 @@ package final class Engine: Sendable {
                 effects.replies.append((slot.completion, reply))
             }
         }
+        state.tape?.stepEnded()
         effects.isDrained = state.isDraining && state.slots.isEmpty
         return effects
     }

@@ -67,8 +67,10 @@ struct ServeCommand: ParsableCommand {
         }
         for warning in catalog.warnings { Console.log("  warning: \(warning)") }
         let keeper = keeper(of: engine, catalog, knowledge)
+        let recorder = try options.record.map { try Recorder(path: $0, engine: engine, log: Console.log) }
         engine.start()
         keeper?.start()
+        recorder?.start()
 
         var deadlines = InferenceService.DefaultDeadlines()
         if let given = options.deadlines {
@@ -98,6 +100,7 @@ struct ServeCommand: ParsableCommand {
         let isDrained = engine.drain(within: .seconds(Double(options.exitTimeoutSecs)))
         server.stop(withinMilliseconds: Self.lastRepliesMilliseconds)
         keeper?.stop()
+        recorder?.stop()
         report(engine)
         guard isDrained else {
             Console.log("not everything that was accepted could be answered within \(options.exitTimeoutSecs) s")

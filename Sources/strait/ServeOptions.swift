@@ -74,6 +74,13 @@ struct ServeOptions: ParsableArguments {
     var noLearned = false
 
     @Option(
+        help: ArgumentHelp(
+            "Write which requests came, which batches ran and how all ended to this file, a line each.",
+            discussion: "strait fidelity compares it with the simulator; docs/fidelity.md tells its form.",
+            valueName: "path"))
+    var record: String?
+
+    @Option(
         name: .customLong("onnxruntime"),
         help: ArgumentHelp(
             "ONNX Runtime's library.",
