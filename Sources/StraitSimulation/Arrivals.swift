@@ -14,6 +14,10 @@ package struct Arrival: Sendable, Hashable {
     package var deadline: Duration
     /// Rows it adds to a batch.
     package var rows = 1
+    /// What its rows are like: the binary logarithm of their elements, rounded up …
+    package var bucket: UInt8 = 0
+    /// … and their exact shape. Requests share a batch only if they have the same.
+    package var shape: UInt32 = 0
 
     /// A request.
     package init(at: Instant, model: Int, _ requestClass: RequestClass, deadline: Duration, rows: Int = 1) {

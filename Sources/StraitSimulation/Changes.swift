@@ -64,6 +64,7 @@ extension Scenario {
         var device = SimulatedDevice()
         device.link = link
         device.streams = streams
+        device.isShared = isShared
         if uplink != nil { device.link.uplink = 0 }
         var description = AcceleratorDescription(devices: Array(repeating: device, count: devices))
         description.physics = physics

@@ -8,14 +8,16 @@ extension Scenario {
     func deviceDescription(lanes: Int) -> DeviceDescription {
         DeviceDescription(
             lanes: lanes,
-            copying: CopyDescription(
-                overhead: Duration(nanoseconds: link.overhead), bytesPerSecond: link.pinnedRate,
-                uplink: uplink == nil ? nil : 0))
+            copying: copies
+                ? CopyDescription(
+                    overhead: Duration(nanoseconds: link.overhead), bytesPerSecond: link.pinnedRate,
+                    uplink: uplink == nil ? nil : 0) : nil)
     }
 
     /// What the scheduler is told of a model: averages over phases at powers of two of rows, each with an error; of some
     /// models nothing but their bounds.
     func modelDescription(_ index: Int, seed: UInt64) -> ModelDescription {
+        if let told = models[index].told { return told }
         let kernels = models[index].kernels
         guard models[index].isProfiled else { return ModelDescription(maximumBatch: kernels.maximumRows) }
         var luck = RandomStream(seed: seed, part: UInt64(index) * 4 + 2)

@@ -14,6 +14,10 @@ package struct Scenario: Sendable, Hashable {
     package var models: [SimulatedModel]
     /// Devices, all alike.
     package var devices = 1
+    /// Whether they copy. The scheduler is told nothing of a batch but its end by those that do not.
+    package var copies = true
+    /// Whether batches that run on one at the same time slow each other down.
+    package var isShared = true
     /// Batches whose kernels a device can run at the same time.
     package var streams = 16
     /// The link of each device.
@@ -112,6 +116,8 @@ package struct SimulatedModel: Sendable, Hashable {
     package var joins = Moment.seconds(0)
     /// Whether the scheduler is given a profile of it.
     package var isProfiled = true
+    /// What the scheduler is told of it, word for word; nil for what is true of it, more or less.
+    package var told: ModelDescription?
 
     /// A model.
     package init(_ kernels: KernelModel, referenceRows: Int) {

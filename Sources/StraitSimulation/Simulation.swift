@@ -133,8 +133,9 @@ package struct Simulation: Sendable {
         checker.arrived(live)
         metrics.arrived(live)
         let request = Request(
-            id: id, work: WorkShape(model: ModelID(index: arrival.model), elementsPerRow: 1),
-            shape: ShapeID(number: 0), requestClass: arrival.requestClass, rows: arrival.rows, deadline: deadline)
+            id: id, work: WorkShape(model: ModelID(index: arrival.model), bucket: arrival.bucket),
+            shape: ShapeID(number: arrival.shape), requestClass: arrival.requestClass, rows: arrival.rows,
+            deadline: deadline)
         tape?.arrived(request, at: now)
         try step(.arrival(request), as: .arrival(id.slot))
     }
@@ -147,15 +148,20 @@ package struct Simulation: Sendable {
             switch event.kind {
             case .copiedIn:
                 tape?.copiedIn(batch, at: now)
+                guard scenario.copies else { continue }
                 try step(.copiedIn(batch), as: .copiedIn(batch.slot))
             case .kernelsDone:
-                checker.leaveLane(device: batches[event.job].device, lane: batches[event.job].lane)
                 tape?.kernelsDone(batch, at: now)
+                guard scenario.copies else { continue }
+                checker.leaveLane(device: batches[event.job].device, lane: batches[event.job].lane)
                 try step(.kernelsDone(batch), as: .kernelsDone(batch.slot))
             case .finished(let times):
                 let measured = MeasuredTimes(
                     copyIn: Duration(nanoseconds: times.copyIn), kernels: Duration(nanoseconds: times.kernels),
                     copyOut: Duration(nanoseconds: times.copyOut))
+                if !scenario.copies {
+                    checker.leaveLane(device: batches[event.job].device, lane: batches[event.job].lane)
+                }
                 metrics.finished(batches[event.job], measured, at: now)
                 tape?.ended(batch, .finished, at: now)
                 try step(.finished(batch, measured), as: .finished(batch.slot))

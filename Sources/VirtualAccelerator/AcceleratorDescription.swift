@@ -21,6 +21,8 @@ package struct AcceleratorDescription: Sendable, Hashable {
 package struct SimulatedDevice: Sendable, Hashable {
     /// Batches whose kernels can run at the same time; more wait in the order of their copies.
     package var streams = 16
+    /// Whether batches that run at the same time slow each other down.
+    package var isShared = true
     /// How it is linked to the host.
     package var link = Link()
     /// What its clock is from given times on, as a factor; ascending by time.
@@ -119,6 +121,8 @@ package struct NoiseLevels: Sendable, Hashable {
     package var shortestHiccup: Int64 = 5_000_000
     /// The longest.
     package var longestHiccup: Int64 = 20_000_000
+    /// Factors on a batch's time that were measured, to draw from; where there are any they take the place of `batch`.
+    package var factors: [Double] = []
 
     /// The usual noise.
     package init() {}

@@ -41,7 +41,7 @@ struct KernelEngine: Sendable {
     /// - Returns: whether it started.
     mutating func start(job: Int, model: Int, rows: Int, slowdown: Double, key: UInt64, at now: Int64) -> Bool {
         let solo = Double(courses[model].model.soloTime(rows: rows))
-        var time = solo * slowdown * Noise.factor(sigma: noise.batch, Noise.mix(key, 0))
+        var time = solo * slowdown * Noise.batchFactor(noise, Noise.mix(key, 0))
         if noise.times == .exponential { time *= Noise.exponential(Noise.mix(key, 103)) }
         var kernel = Kernel(job: job, model: model, rows: rows, phase: -1, remaining: 0, time: time, key: key)
         if Noise.unit(Noise.mix(key, 1)) < noise.hiccups {
@@ -128,7 +128,12 @@ struct KernelEngine: Sendable {
         for change in device.clock {
             if change.at <= now { clock = change.factor } else { next = min(next, change.at) }
         }
-        physics.speeds(of: demands, into: &speeds)
+        if device.isShared {
+            physics.speeds(of: demands, into: &speeds)
+        } else {
+            speeds.removeAll(keepingCapacity: true)
+            for _ in demands { speeds.append(1) }
+        }
         var position = 0
         for index in running.indices {
             if running[index].phase < 0 {

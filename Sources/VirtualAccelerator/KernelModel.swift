@@ -25,6 +25,8 @@ package struct KernelModel: Sendable, Hashable {
     package var baseTime: Int64
     /// … and this much for each row.
     package var timePerRow: Int64
+    /// Kernel times as they were measured, for batches of 1, 2, … rows; where there is one it holds instead.
+    package var times: [Int64] = []
     /// The most rows in a batch.
     package var maximumRows: Int
     /// Bytes copied to the device for each row.
@@ -58,7 +60,9 @@ package struct KernelModel: Sendable, Hashable {
     }
 
     /// The kernel time of a batch alone on a device at its normal clock, without noise, in nanoseconds.
-    package func soloTime(rows: Int) -> Int64 { baseTime + timePerRow * Int64(rows) }
+    package func soloTime(rows: Int) -> Int64 {
+        rows <= times.count ? times[rows - 1] : baseTime + timePerRow * Int64(rows)
+    }
 
     /// What a batch needs, on average over its phases.
     package func averageDemand(rows: Int) -> ResourceDemand {

@@ -21,6 +21,12 @@ enum Noise {
         return (sum * 0x1p-16 - 2) * 1.732_050_807_568_877_2
     }
 
+    /// The factor on a batch's time.
+    static func batchFactor(_ levels: NoiseLevels, _ bits: UInt64) -> Double {
+        guard !levels.factors.isEmpty else { return factor(sigma: levels.batch, bits) }
+        return levels.factors[Int(unit(bits) * Double(levels.factors.count))]
+    }
+
     /// A positive factor of median 1 whose logarithm has the deviation `sigma`, to the third order of the exponential.
     static func factor(sigma: Double, _ bits: UInt64) -> Double {
         let exponent = sigma * normal(bits)

@@ -13,12 +13,32 @@ internal import Testing
         #expect((0...8).contains(kernels - model().soloTime(rows: rows)))
     }
 
+    @Test func measuredTimesTakeThePlaceOfTheLine() throws {
+        var model = model()
+        model.times = [3_000_000, 3_500_000]
+        for (rows, time) in [(1, 3_000_000), (2, 3_500_000), (3, 2_500_000)] {
+            let events = run(quiet(), [model], [job(0, rows: rows)])
+            let kernels = try #require(times(of: 0, in: events)).kernels
+            #expect((0...8).contains(kernels - Int64(time)), "\(rows) rows")
+        }
+    }
+
     @Test(arguments: Physics.allCases)
     func coRunnersOfMediumSizeSlowEachOtherAsInferenceDevicesDo(physics: Physics) {
         #expect((1.1...1.6).contains(slowdown(physics, rows: 8, together: 2)))
         #expect((1.5...2.3).contains(slowdown(physics, rows: 8, together: 3)))
         #expect(slowdown(physics, rows: 1, together: 2) < slowdown(physics, rows: 8, together: 2))
         #expect(slowdown(physics, rows: 8, together: 2) < slowdown(physics, rows: 32, together: 2))
+    }
+
+    @Test func onADeviceThatIsNotSharedCoRunnersTakeTheirSoloTimes() throws {
+        var description = quiet()
+        description.devices[0].isShared = false
+        let events = run(description, [model()], [job(0), job(1), job(2)])
+        for id in 0..<3 {
+            let kernels = try #require(times(of: id, in: events)).kernels
+            #expect((0...8).contains(kernels - model().soloTime(rows: 8)))
+        }
     }
 
     @Test func aSmallBatchBesideALargeOneKeepsItsShareOnlyWhereSharingIsFair() throws {

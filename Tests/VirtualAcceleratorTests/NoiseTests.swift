@@ -30,6 +30,15 @@ internal import VirtualAccelerator
         #expect((0.028...0.036).contains(variance.squareRoot()))
     }
 
+    @Test func measuredFactorsAreDrawnAsOftenAsTheyWereMeasured() {
+        var noise = NoiseLevels.none
+        noise.factors = [0.9, 0.9, 0.9, 1.5]
+        let samples = samples(2000, noise)
+        #expect(samples.allSatisfy { abs($0 - 0.9) < 1e-5 || abs($0 - 1.5) < 1e-5 })
+        let share = Double(samples.count { $0 > 1 }) / Double(samples.count)
+        #expect((0.22...0.28).contains(share))
+    }
+
     @Test func aboutOneBatchInAThousandHangs() {
         let hung = samples(20_000, NoiseLevels()).filter { $0 > 1.9 }
         #expect((8...35).contains(hung.count))

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ArgumentParser
+internal import StraitCore
+internal import StraitFormats
+internal import StraitLoad
+internal import StraitSimulation
+
+/// `strait fidelity`: how close the simulator comes to a server that was recorded.
+struct FidelityCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "fidelity",
+        abstract: "Simulate the requests of a recorded server again and compare what became of them.",
+        discussion: """
+            Each RECORDING is a file that strait serve --record wrote. Its requests come at the same instants with the \
+            same deadlines; the scheduler is told what the server's was, its models' profiles included; the device's \
+            batches take what the profiles say, spread as the recorded ones were (times: profile), or what was recorded, \
+            with the machine's speed over time (times: recorded). docs/fidelity.md has results.
+
+            EXAMPLE
+              strait serve --model-repository models --no-learned --record run.jsonl
+              strait fidelity run.jsonl --from 5 --json fidelity.json
+            """)
+
+    @Argument(help: ArgumentHelp("Recordings of servers.", valueName: "recording"))
+    var recordings: [String]
+
+    @Option(help: ArgumentHelp("Leave out requests that came in the first seconds.", valueName: "seconds"))
+    var from = 0.0
+
+    @Option(help: "Seeds of the simulated device's luck, whose figures are averaged: numbers and ranges.")
+    var seeds = "0-9"
+
+    @Option(help: "Where the device's times are from: \(names). Both if not given.")
+    var times: Twin.Times?
+
+    @Option(help: "Write the rows to this file as JSON.")
+    var json: String?
+
+    private static var names: String { Twin.Times.allCases.map(\.rawValue).joined(separator: " or ") }
+
+    func validate() throws {
+        guard from >= 0, from < 1e6 else { throw ValidationError("--from is \(from); expected seconds from 0") }
+    }
+
+    func run() throws {
+        do {
+            let seeds = try Sweep.seeds(seeds)
+            var rows: [FidelityFile.Row] = []
+            for path in recordings {
+                let recording = try Recording(path: path)
+                for times in times.map({ [$0] }) ?? Twin.Times.allCases {
+                    rows += try compare(recording, named: Self.name(path), times, seeds)
+                }
+            }
+            if recordings.count > 1 { print(Self.verdict("All recordings", rows)) }
+            if let json { try FidelityFile(rows: rows).write(to: json) }
+        } catch let error as SimulationError {
+            throw Self.failure(error.message)
+        } catch let error as FormatError {
+            throw Self.failure(error.description)
+        }
+    }
+
+    private static func failure(_ message: String) -> ExitCode {
+        writeToStandardError("strait fidelity: \(message)\n")
+        return ExitCode(1)
+    }
+
+    /// A file's name without its folder and its ending.
+    private static func name(_ path: String) -> String {
+        let name = path.split(separator: "/").last.map(String.init) ?? path
+        return name.hasSuffix(".jsonl") ? String(name.dropLast(6)) : name
+    }
+
+    private func compare(
+        _ recording: Recording, named name: String, _ times: Twin.Times, _ seeds: [UInt64]
+    ) throws(SimulationError) -> [FidelityFile.Row] {
+        let twin = try Twin(of: recording, times: times)
+        var simulated: [Recording] = []
+        for seed in seeds { simulated.append(try twin.record(seed: seed)) }
+        let rows = FidelityFile.Row.comparing(
+            recording, with: simulated, name: name, times: times, from: .zero + .seconds(from))
+        print("\(name), policy \(recording.head.policy), times: \(times.rawValue)")
+        for caution in twin.cautions { print("  caution: \(caution)") }
+        print(Self.table(rows).text, terminator: "")
+        print(Self.verdict("Within the targets", rows), terminator: "\n\n")
+        return rows
+    }
+
+    private static func table(_ rows: [FidelityFile.Row]) -> TextTable {
+        var table = TextTable(
+            [
+                "class", "model", "requests", "in time %", "simulated", "points", "p50 ms", "simulated", "%", "p95 ms",
+                "simulated", "%",
+            ], leftColumns: 2)
+        for row in rows {
+            table.append([
+                row.requestClass.name, row.model ?? "all", "\(row.requests)", decimal(100 * row.live.inTime, 2),
+                decimal(100 * row.simulated.inTime, 2), signed(row.inTimePoints, 2), decimal(row.live.p50, 1),
+                decimal(row.simulated.p50, 1), signed(row.p50Error.map { 100 * $0 }, 1), decimal(row.live.p95, 1),
+                decimal(row.simulated.p95, 1), signed(row.p95Error.map { 100 * $0 }, 1),
+            ])
+        }
+        return table
+    }
+
+    private static func signed(_ value: Double?, _ places: Int) -> String {
+        guard let value else { return decimal(value, places) }
+        return (value > 0 ? "+" : "") + decimal(value, places)
+    }
+
+    /// How many rows are within the targets: of classes as a whole, and of models in classes.
+    private static func verdict(_ what: String, _ rows: [FidelityFile.Row]) -> String {
+        func counts(_ rows: [FidelityFile.Row]) -> String {
+            "in time (2 points) \(rows.count(where: \.meetsInTime)), p50 (10 %) \(rows.count(where: \.meetsP50)), "
+                + "p95 (10 %) \(rows.count(where: \.meetsP95)) of \(rows.count)"
+        }
+        return "\(what): of classes \(counts(rows.filter { $0.model == nil })); of models "
+            + counts(rows.filter { $0.model != nil }) + "."
+    }
+}
+
+extension Twin.Times: ExpressibleByArgument {}
