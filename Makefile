@@ -12,7 +12,7 @@ VENV_PYTHON := .strait/venv/bin/python
 # Absolute, because tests run in folders of their own.
 export STRAIT_ONNXRUNTIME := $(CURDIR)/.strait/onnxruntime/libonnxruntime.so
 
-.PHONY: help setup build run demo bench bench-core bench-sim bench-core-pipe test test-pure test-long test-server torture-core evaluate evaluate-smoke check format clean
+.PHONY: help setup build run demo bench bench-core bench-sim bench-core-pipe test test-pure test-long test-server torture-core evaluate evaluate-smoke check format clean fidelity
 
 help: ## this list
 	@echo "Strait: serves ONNX models to two classes of requests, each with a deadline."
@@ -66,6 +66,8 @@ evaluate: build ## every rival over the whole matrix, and the report, into EVALU
 
 evaluate-smoke: build ## a few cells of it with tuning seeds, into evaluation-smoke (minutes)
 	$(STRAIT) evaluate --smoke
+fidelity: setup build ## how close the simulator comes to the server on this machine (ten minutes, on a quiet one)
+	$(PYTHON) scripts/fidelity
 
 check: ## the repository's own rules: format, licence lines, imports, generated code
 	@$(PYTHON) scripts/check

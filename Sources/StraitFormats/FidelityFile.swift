@@ -203,15 +203,20 @@ extension JSONText {
 
     private mutating func figures(_ figures: FidelityFile.Figures) {
         raw("{\"in_time\": ")
-        number(figures.inTime)
+        rounded(figures.inTime, to: 1e-6)
         if let p50 = figures.p50 {
             raw(", \"p50_ms\": ")
-            number(p50)
+            rounded(p50, to: 1e-4)
         }
         if let p95 = figures.p95 {
             raw(", \"p95_ms\": ")
-            number(p95)
+            rounded(p95, to: 1e-4)
         }
         raw("}")
+    }
+
+    /// A number with no more digits than mean something.
+    private mutating func rounded(_ value: Double, to step: Double) {
+        number((value / step).rounded() / (1 / step).rounded())
     }
 }

@@ -14,8 +14,9 @@ struct FidelityCommand: ParsableCommand {
         discussion: """
             Each RECORDING is a file that strait serve --record wrote. Its requests come at the same instants with the \
             same deadlines; the scheduler is told what the server's was, its models' profiles included; the device's \
-            batches take what the profiles say, spread as the recorded ones were (times: profile), or what was recorded, \
-            with the machine's speed over time (times: recorded). docs/fidelity.md has results.
+            batches take what the profiles say, spread as the recorded ones were (times: profile); or what those of another \
+            recording took (times: calibrated); or what was recorded, with the machine's speed over time (times: recorded). \
+            docs/fidelity.md has results.
 
             EXAMPLE
               strait serve --model-repository models --no-learned --record run.jsonl
@@ -31,7 +32,10 @@ struct FidelityCommand: ParsableCommand {
     @Option(help: "Seeds of the simulated device's luck, whose figures are averaged: numbers and ranges.")
     var seeds = "0-9"
 
-    @Option(help: "Where the device's times are from: \(names). Both if not given.")
+    @Option(help: ArgumentHelp("Another recording of the same models, for calibrated times.", valueName: "recording"))
+    var calibration: String?
+
+    @Option(help: "Where the device's times are from: \(names). All there is a source for, if not given.")
     var times: Twin.Times?
 
     @Option(help: "Write the rows to this file as JSON.")
@@ -46,14 +50,21 @@ struct FidelityCommand: ParsableCommand {
     func run() throws {
         do {
             let seeds = try Sweep.seeds(seeds)
+            let calibration = try calibration.map { (path) throws(FormatError) in try Recording(path: path) }
+            let sources = times.map { [$0] } ?? Twin.Times.allCases.filter { $0 != .calibrated || calibration != nil }
             var rows: [FidelityFile.Row] = []
             for path in recordings {
                 let recording = try Recording(path: path)
-                for times in times.map({ [$0] }) ?? Twin.Times.allCases {
-                    rows += try compare(recording, named: Self.name(path), times, seeds)
+                for times in sources {
+                    let twin = try Twin(of: recording, times: times, calibration: calibration)
+                    rows += try compare(recording, with: twin, named: Self.name(path), times, seeds)
                 }
             }
-            if recordings.count > 1 { print(Self.verdict("All recordings", rows)) }
+            if recordings.count > 1 {
+                for times in sources {
+                    print(Self.verdict("All, times: \(times.rawValue)", rows.filter { $0.times == times.rawValue }))
+                }
+            }
             if let json { try FidelityFile(rows: rows).write(to: json) }
         } catch let error as SimulationError {
             throw Self.failure(error.message)
@@ -74,9 +85,8 @@ struct FidelityCommand: ParsableCommand {
     }
 
     private func compare(
-        _ recording: Recording, named name: String, _ times: Twin.Times, _ seeds: [UInt64]
+        _ recording: Recording, with twin: Twin, named name: String, _ times: Twin.Times, _ seeds: [UInt64]
     ) throws(SimulationError) -> [FidelityFile.Row] {
-        let twin = try Twin(of: recording, times: times)
         var simulated: [Recording] = []
         for seed in seeds { simulated.append(try twin.record(seed: seed)) }
         let rows = FidelityFile.Row.comparing(

@@ -49,8 +49,10 @@ internal import VirtualAccelerator
         try Simulation.record(scenario, PolicySetup(policy, lanes: lanes), seed: 1).recording
     }
 
-    private func rows(_ live: Recording, _ times: Twin.Times) throws -> [FidelityFile.Row] {
-        let twin = try Twin(of: live, times: times)
+    private func rows(
+        _ live: Recording, _ times: Twin.Times, calibration: Recording? = nil
+    ) throws -> [FidelityFile.Row] {
+        let twin = try Twin(of: live, times: times, calibration: calibration)
         let simulated = try (10..<13).map { try twin.record(seed: $0) }
         return FidelityFile.Row.comparing(
             live, with: simulated, name: "r", times: times, from: .zero + .seconds(5))
@@ -60,7 +62,10 @@ internal import VirtualAccelerator
     func theTwinOfASimulationIsLikeIt(times: Twin.Times, lanes: Int) throws {
         let live = try recording(
             server(load: lanes == 1 ? 0.9 : 1.5), lanes == 1 ? .strait : .edfPriority, lanes: lanes)
-        let rows = try rows(live, times)
+        var lighter = server(load: 0.6)
+        lighter.duration = .seconds(20)
+        let calibration = try Simulation.record(lighter, PolicySetup(.fifo, lanes: lanes), seed: 9).recording
+        let rows = try rows(live, times, calibration: calibration)
         #expect(rows.map(\.model) == [nil, "short", "long", nil, "short", "long"])
         for row in rows {
             #expect(row.requests > 100)
@@ -84,7 +89,7 @@ internal import VirtualAccelerator
         let profiled = server.models.map { model in
             (1...8).map { Double(model.kernels.soloTime(rows: $0)) * 1.33 }
         }
-        let measured = RecordedTimes(live, profiled: profiled).measured
+        let measured = RecordedTimes(live, profiled: profiled).measured(followingSpeed: true)
         func mean(_ span: Range<Double>) -> Double {
             let speeds = measured.speeds.filter { span.contains(($0.from - .zero).seconds) }.map(\.factor)
             return speeds.reduce(0, +) / Double(speeds.count)
@@ -130,6 +135,12 @@ internal import VirtualAccelerator
         #expect(refusal { _ in } == "")
         #expect(refusal { $0.head.devices[0].copies = true }.contains("its devices copy"))
         #expect(refusal { $0.arrivals = [] }.contains("no request came"))
+        #expect(throws: SimulationError.self) { try Twin(of: good, times: .calibrated) }
+        #expect(throws: SimulationError.self) {
+            var other = good
+            other.head.models.swapAt(0, 1)
+            return try Twin(of: good, times: .calibrated, calibration: other)
+        }
         #expect(refusal { $0.head.policy = "none" }.contains("policy none is not known"))
         #expect(refusal { $0.head.models[1].profile = nil }.contains("the server had no profile of long"))
         #expect(

@@ -67,7 +67,9 @@ struct RecordedTimes: Sendable {
     }
 
     /// Times by model and rows, the machine's speed over time, and what is left to chance.
-    var measured: Measured {
+    ///
+    /// - Parameter followingSpeed: whether the machine's speed is followed; else it is the same all the time.
+    func measured(followingSpeed: Bool) -> Measured {
         guard let first = runs.map(\.at).min() else { return Measured(times: profiled, speeds: [], factors: []) }
         func place(_ run: Run) -> Int { Int((run.at - first).nanoseconds / Self.window.nanoseconds) }
         let windows = 1 + (runs.map(place).max() ?? 0)
@@ -76,6 +78,7 @@ struct RecordedTimes: Sendable {
         // Times depend on the speed they are measured at, and the speed on the times.
         for _ in 0..<Self.rounds {
             times = levels(speeds: runs.map { speeds[place($0)] })
+            guard followingSpeed else { break }
             var (expected, taken) = ([Double](repeating: 0, count: windows), [Double](repeating: 0, count: windows))
             for run in runs {
                 expected[place(run)] += times[run.model][run.rows - 1]
@@ -90,7 +93,8 @@ struct RecordedTimes: Sendable {
         let mean = left.reduce(0, +) / Double(left.count)
         return Measured(
             times: times,
-            speeds: speeds.enumerated().map { (first + Self.window * Double($0.offset), $0.element) },
+            speeds: !followingSpeed
+                ? [] : speeds.enumerated().map { (first + Self.window * Double($0.offset), $0.element) },
             factors: left.map { $0 / mean })
     }
 

@@ -11,6 +11,8 @@ package struct Twin: Sendable {
     package enum Times: String, Sendable, Hashable, CaseIterable {
         /// The profiles that the server had, spread as its batches were.
         case profile
+        /// The batches of another recording of the same models: their means and their spread.
+        case calibrated
         /// The recorded batches: their means, the machine's speed over time, and what is left of their spread.
         case recorded
     }
@@ -24,8 +26,11 @@ package struct Twin: Sendable {
 
     /// The twin of a recording.
     ///
+    /// - Parameter calibration: the other recording, for calibrated times.
     /// - Throws: `badPlan` for a recording of which none can be made, with the reason.
-    package init(of recording: Recording, times: Times) throws(SimulationError) {
+    package init(
+        of recording: Recording, times: Times, calibration: Recording? = nil
+    ) throws(SimulationError) {
         let head = recording.head
         func require(_ holds: Bool, _ reason: String) throws(SimulationError) {
             if !holds { throw SimulationError(.badPlan, "This recording has no counterpart: \(reason).") }
@@ -49,7 +54,15 @@ package struct Twin: Sendable {
             ModelDescription(maximumBatch: $0.maximumBatch, maximumQueued: $0.maximumQueued, profile: $0.profile)
         }
         let commonest = buckets.map { counts in counts.max { $0.value < $1.value }?.key ?? 0 }
-        let recorded = RecordedTimes(recording, profiled: Self.profiled(told, buckets: commonest))
+        if times == .calibrated {
+            try require(calibration != nil, "calibrated times need another recording")
+            let others = calibration?.head.models.map { [$0.name, "\($0.maximumBatch)"] }
+            try require(
+                others == head.models.map { [$0.name, "\($0.maximumBatch)"] },
+                "the recording that it is calibrated by is of other models")
+        }
+        let source = times == .calibrated ? calibration ?? recording : recording
+        let recorded = RecordedTimes(source, profiled: Self.profiled(told, buckets: commonest))
         scenario = Self.scenario(of: recording, told, recorded, times)
         if head.hasLearned {
             cautions.append("the server knew what an earlier one had learned; the simulated one does not")
@@ -90,8 +103,12 @@ package struct Twin: Sendable {
         var changes: [ChangeEvent] = []
         switch times {
         case .profile: noise.factors = recorded.spread
+        case .calibrated:
+            let measured = recorded.measured(followingSpeed: false)
+            kernels = measured.times
+            noise.factors = measured.factors
         case .recorded:
-            let measured = recorded.measured
+            let measured = recorded.measured(followingSpeed: true)
             kernels = measured.times
             noise.factors = measured.factors
             changes = measured.speeds.map {
