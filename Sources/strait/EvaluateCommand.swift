@@ -4,12 +4,11 @@ internal import ArgumentParser
 internal import Glibc
 internal import StraitCore
 internal import StraitEvaluation
-internal import StraitFormats
 internal import StraitLoad
 internal import StraitPlatform
 internal import StraitSimulation
 
-/// `strait evaluate`: every rival over the whole matrix of scenarios, the table of targets, and the report.
+/// `strait evaluate`: every rival over the whole matrix of scenarios, and the table of targets.
 struct EvaluateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "evaluate",
@@ -23,7 +22,7 @@ struct EvaluateCommand: ParsableCommand {
             Each run is added to runs.jsonl in the folder as it ends. What is there already is not run again, so an \
             evaluation can be stopped at any time and goes on where it was. A run is made again when its scenario, its \
             policy, or what the code does under that policy has changed; --code names a version beside that. In the end \
-            the folder has targets.json, targets.txt, core.txt, and the report.
+            the folder has targets.json, targets.txt and core.txt.
 
             Everything follows from the seeds, whatever the threads. A run that breaks a rule stops the evaluation with \
             the scenario, the policy, the seed and the last events; the runs so far are kept. docs/evaluation.md tells \
@@ -31,7 +30,7 @@ struct EvaluateCommand: ParsableCommand {
 
             EXAMPLE
               strait evaluate --smoke                                 a few cells with tuning seeds, minutes
-              strait evaluate --out results                           everything, hours; the same again goes on
+              strait evaluate --out results                           everything, an hour or so; the same again goes on
               strait evaluate --only core,ablations --policies strait,edf-priority-ewma-gate --seeds 0-4 --out mine
             """)
 
@@ -62,9 +61,6 @@ struct EvaluateCommand: ParsableCommand {
     @Option(help: "What you call this version of the code; another name runs everything again.")
     var code = ""
 
-    @Option(help: "What strait fidelity wrote, for the report.")
-    var fidelity: String?
-
     @Flag(help: "Forget the runs that the folder has.")
     var fresh = false
 
@@ -83,15 +79,11 @@ struct EvaluateCommand: ParsableCommand {
             throw fail(error.message)
         } catch let error as LoadError {
             throw fail(error.message)
-        } catch let error as FormatError {
-            throw fail("\(error)")
         }
     }
 
     /// More than any machine has cores.
     private static let mostThreads = 1024
-    /// Far more than such a file has.
-    private static let mostFidelityBytes = 1 << 26
 
     private var folder: String { out ?? (smoke ? "evaluation-smoke" : "evaluation") }
 
@@ -110,13 +102,12 @@ struct EvaluateCommand: ParsableCommand {
             throw EvaluationError(.badFile, "The folder \(folder) cannot be made: \(String(cString: strerror(errno))).")
         }
         let records = try makeRuns(plan)
-        let extras = try makeExtras(plan)
         let table = RecordTable(records)
-        let targets = TargetTable(table, estimators: extras.estimators).rows
+        let targets = TargetTable(table, estimators: makeTrials(plan)).rows
         try writeText(TargetFile.json(targets), to: "\(folder)/targets.json")
         try writeText(TargetFile.text(targets), to: "\(folder)/targets.txt")
-        try writeText(CoreTable.text(table), to: "\(folder)/core.txt")
         let core = CoreTable.text(table)
+        try writeText(core, to: "\(folder)/core.txt")
         if !core.isEmpty { print("V high / V low / worst low model, %\n\n\(core)") }
         print(TargetFile.text(targets))
         print("runs.jsonl, targets.json, targets.txt and core.txt are in \(folder).")
@@ -170,22 +161,6 @@ struct EvaluateCommand: ParsableCommand {
             line.note("\(policy.rawValue): \(decimal(speed, 0)) requests a second and thread")
         }
         return records
-    }
-
-    private func makeExtras(_ plan: MatrixPlan) throws -> ReportExtras {
-        var extras = ReportExtras()
-        extras.title = Self.words(plan)
-        extras.estimators = makeTrials(plan)
-        if let seed = plan.runs.first?.seed {
-            let seconds = seconds ?? (smoke ? plan.runs.first?.scenario.duration.seconds : nil)
-            let recordings = ReportRecordings(seed: seed, threads: workers)
-            extras.timelines = try recordings.timelines()
-            extras.drifts = try recordings.drifts(seconds: seconds)
-        }
-        extras.fidelity = try fidelity.map { path throws(FormatError) in
-            String(decoding: try Files.read(path, limit: Self.mostFidelityBytes), as: UTF8.self)
-        }
-        return extras
     }
 
     private func makeTrials(_ plan: MatrixPlan) -> [EstimatorRow] {
