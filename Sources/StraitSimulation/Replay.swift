@@ -114,26 +114,32 @@ extension Replay {
             if differs(\.duration) { words.append("--seconds \(scenario.duration.seconds)") }
             if base != scenario { caution = "\n(but the scenario was changed beyond what options can say)" }
         }
-        var setup = PolicySetup(setup.policy)
-        if setup.lanes != self.setup.lanes { words.append("--lanes \(self.setup.lanes)") }
-        setup.lanes = self.setup.lanes
-        if setup.options.estimator != self.setup.options.estimator {
-            words.append("--estimator \(self.setup.options.estimator.rawValue)")
+        // What has a name of its own is found by it.
+        if setup.name == setup.policy.rawValue {
+            var plain = PolicySetup(setup.policy)
+            if plain.lanes != setup.lanes { words.append("--lanes \(setup.lanes)") }
+            plain.lanes = setup.lanes
+            if plain.options.estimator != setup.options.estimator {
+                words.append("--estimator \(setup.options.estimator.rawValue)")
+            }
+            plain.options.estimator = setup.options.estimator
+            if plain != setup { caution += "\n(but the policy was changed beyond what options can say)" }
         }
-        setup.options.estimator = self.setup.options.estimator
-        if setup != self.setup { caution += "\n(but the policy was changed beyond what options can say)" }
-        words.append("--replay \(self.setup.policy.rawValue):\(seed) --until \(until.nanoseconds)")
+        words.append("--replay \(setup.name):\(seed) --until \(until.nanoseconds)")
         return words.joined(separator: " ") + caution
     }
 
     /// A replay as it is asked for on the command line: a policy and a seed, such as `strait:7`.
     ///
-    /// - Throws: `badPlan` or `unknownPolicy` for anything else.
-    package static func named(_ text: String) throws(SimulationError) -> (policy: PolicyName, seed: UInt64) {
+    /// - Parameter setup: finds the policy of a name.
+    /// - Throws: `badPlan` for anything else, and what `setup` throws.
+    package static func named(
+        _ text: String, _ setup: (String) throws(SimulationError) -> PolicySetup
+    ) throws(SimulationError) -> (setup: PolicySetup, seed: UInt64) {
         let sides = text.split(separator: ":", omittingEmptySubsequences: false)
         guard sides.count == 2, let seed = UInt64(sides[1]) else {
             throw SimulationError(.badPlan, "--replay '\(text)': expected a policy and a seed, such as strait:7.")
         }
-        return (try PolicySetup(named: String(sides[0])).policy, seed)
+        return (try setup(String(sides[0])), seed)
     }
 }

@@ -153,6 +153,29 @@ struct SimulateCommand: ParsableCommand {
                 scenarios.append(scenario)
             }
         }
+        if let replay = single.replay {
+            let (setup, seed) = try Replay.named(replay, setup)
+            return Sweep(scenarios: scenarios, setups: [setup], seeds: [seed])
+        }
+        var setups: [PolicySetup] = []
+        for name in policies.split(separator: ",", omittingEmptySubsequences: false) {
+            guard !setups.contains(where: { $0.name == name }) else {
+                throw SimulationError(.badPlan, "--policies '\(policies)' names \(name) twice.")
+            }
+            setups.append(try setup(String(name)))
+        }
+        return Sweep(scenarios: scenarios, setups: setups, seeds: try Sweep.seeds(seeds))
+    }
+
+    /// The policy of a name, with the lanes and the estimator that options ask for.
+    private func setup(_ name: String) throws(SimulationError) -> PolicySetup {
+        if let changed = Variants.changed(name) {
+            guard lanes == nil, estimator == nil else {
+                throw SimulationError(
+                    .badPlan, "\(name) says itself what is changed; it takes neither --lanes nor --estimator.")
+            }
+            return changed
+        }
         var options = SchedulerOptions()
         if let estimator {
             guard let name = EstimatorName(rawValue: estimator) else {
@@ -160,21 +183,7 @@ struct SimulateCommand: ParsableCommand {
             }
             options.estimator = name
         }
-        let replayed = try single.replay.map { (text) throws(SimulationError) in try Replay.named(text) }
-        let policies = replayed?.policy.rawValue ?? policies
-        var setups: [PolicySetup] = []
-        for name in policies.split(separator: ",", omittingEmptySubsequences: false) {
-            guard !setups.contains(where: { $0.name == name }) else {
-                throw SimulationError(.badPlan, "--policies '\(policies)' names \(name) twice.")
-            }
-            if let changed = Variants.changed(String(name)) {
-                setups.append(changed)
-            } else {
-                setups.append(try PolicySetup(named: String(name), lanes: lanes, options: options))
-            }
-        }
-        return Sweep(
-            scenarios: scenarios, setups: setups, seeds: try Sweep.seeds(replayed.map { "\($0.seed)" } ?? seeds))
+        return try PolicySetup(named: name, lanes: lanes, options: options)
     }
 
     private func elements<Element>(

@@ -90,4 +90,15 @@ internal import VirtualAccelerator
         #expect(throws: EvaluationError.self) { try plan { $0.seconds = 5 } }
         #expect(throws: EvaluationError.self) { try plan { $0.seeds = [.max] } }
     }
+    @Test func aBrokenRuleUnderAChangedPolicyIsSeenAgainUnderTheSame() throws {
+        for planned in Variants.ablations + Variants.sweeps {
+            let replay = Replay(ScenarioLibrary.centre, planned, seed: 7, until: .zero)
+            #expect(replay.command == "strait simulate centre --replay \(planned.name):7 --until 0")
+            let again = try Replay.named("\(planned.name):7") { (name) throws(SimulationError) in
+                if let changed = Variants.changed(name) { return changed }
+                return try PolicySetup(named: name)
+            }
+            #expect(again == (planned, 7))
+        }
+    }
 }

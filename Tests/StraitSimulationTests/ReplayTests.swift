@@ -91,9 +91,12 @@ internal import VirtualAccelerator
     }
 
     @Test func replaysAreNamedByPolicyAndSeed() throws {
-        #expect(try Replay.named("edf-priority:12") == (PolicyName.edfPriority, 12))
+        func named(_ text: String) throws -> (setup: PolicySetup, seed: UInt64) {
+            try Replay.named(text) { (name) throws(SimulationError) in try PolicySetup(named: name) }
+        }
+        #expect(try named("edf-priority:12") == (PolicySetup(.edfPriority), 12))
         for text in ["", "strait", "strait:", ":1", "strait:1:2", "strat:1", "strait:-1"] {
-            #expect(throws: SimulationError.self, "\(text)") { try Replay.named(text) }
+            #expect(throws: SimulationError.self, "\(text)") { try named(text) }
         }
     }
 }
