@@ -22,25 +22,20 @@ struct RunStore: ~Copyable {
     init(_ path: String, fresh: Bool) throws(EvaluationError) {
         self.path = path
         file = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
-        guard file >= 0 else { throw Self.failure(path, "cannot be opened: \(Self.reason())") }
+        guard file >= 0 else { throw Self.failure(path, "cannot be opened: \(Files.reason())") }
         guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
             throw Self.failure(path, "another evaluation writes to it; give this one a folder of its own")
         }
         let whole = fresh ? 0 : try Self.read(path, into: &records)
-        guard ftruncate(file, off_t(whole)) == 0 else { throw Self.failure(path, "cannot be cut: \(Self.reason())") }
+        guard ftruncate(file, off_t(whole)) == 0 else { throw Self.failure(path, "cannot be cut: \(Files.reason())") }
     }
 
     deinit { if file >= 0 { close(file) } }
 
     /// Adds a run. After a crash of the machine the last ones may be lost, after one of the process none.
     func append(_ line: RecordLine) throws(EvaluationError) {
-        let bytes = Array((line.text + "\n").utf8)
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw Self.failure(path, "cannot be written: \(Self.reason())") }
-            rest = rest.dropFirst(count)
+        if let reason = Files.append(Array((line.text + "\n").utf8), to: file) {
+            throw Self.failure(path, "cannot be written: \(reason)")
         }
     }
 
@@ -70,6 +65,4 @@ struct RunStore: ~Copyable {
     private static func failure(_ place: String, _ message: String) -> EvaluationError {
         EvaluationError(.badFile, "\(place): \(message)")
     }
-
-    private static func reason() -> String { strerror(errno).map { String(cString: $0) } ?? "error \(errno)" }
 }

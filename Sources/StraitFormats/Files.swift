@@ -63,7 +63,7 @@ package enum Files {
     }
 
     /// Writes all bytes; says what went wrong.
-    static func append(_ content: [UInt8], to file: Int32) -> String? {
+    package static func append(_ content: [UInt8], to file: Int32) -> String? {
         var rest = content[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
@@ -88,5 +88,5 @@ package enum Files {
     }
 
     /// What the system's last error was.
-    static func reason() -> String { strerror(errno).map { String(cString: $0) } ?? "error \(errno)" }
+    package static func reason() -> String { strerror(errno).map { String(cString: $0) } ?? "error \(errno)" }
 }

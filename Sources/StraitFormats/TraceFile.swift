@@ -51,36 +51,13 @@ package enum TraceFile {
     static func read(
         _ path: String, models: [Model], limit: Int, pieceLength: Int, take: (Request) -> Void
     ) throws(FormatError) {
-        var reader = TraceReader(file: path, models: models, limit: limit)
-        var splitter = LineSplitter()
-        var failure: FormatError?
-        var bytes = 0
-        try Files.read(path, pieceLength: pieceLength) { piece in
-            let piece = piece.bindMemory(to: UInt8.self)
-            bytes += piece.count
-            guard bytes <= maximumBytes else {
-                failure = FormatError(.unreadable, "longer than \(maximumBytes) bytes", file: path)
-                return false
-            }
-            var offset = 0
-            do throws(FormatError) {
-                while let line = splitter.next(in: piece, from: &offset) {
-                    switch line {
-                    case .within(let range): try reader.read(UnsafeBufferPointer(rebasing: piece[range]), take)
-                    case .joined(let line): try reader.read(line, take)
-                    case .tooLong: throw reader.tooLong
-                    }
-                }
-            } catch { failure = error }
-            return failure == nil
+        var reader = TraceReader(models: models, limit: limit)
+        try Files.readLines(path, limit: maximumBytes, pieceLength: pieceLength) { (line) throws(FormatError) in
+            try reader.read(line, take)
         }
-        if let failure { throw failure }
-        switch splitter.rest() {
-        case .joined(let line): try reader.read(line, take)
-        case .tooLong: throw reader.tooLong
-        default: break
+        guard reader.hasHeader else {
+            throw FormatError(.invalid, "empty; expected a header with the columns \(TraceReader.needed)", file: path)
         }
-        try reader.end()
     }
 }
 
@@ -93,7 +70,6 @@ private struct TraceReader {
     /// A line or a part of it.
     private typealias Text = Slice<UnsafeBufferPointer<UInt8>>
 
-    private let file: String
     private let models: [(name: [UInt8], maximumRows: Int)]
     private let limit: Int
     private var line = 0
@@ -104,32 +80,15 @@ private struct TraceReader {
 
     /// The longest that a scenario lasts.
     private static let times = 0.0...100_000
-    private static let needed = "time, model, class, deadline"
+    static let needed = "time, model, class, deadline"
 
-    init(file: String, models: [TraceFile.Model], limit: Int) {
-        self.file = file
+    init(models: [TraceFile.Model], limit: Int) {
         self.models = models.map { (Array($0.name.utf8), $0.maximumRows) }
         self.limit = limit
     }
 
-    var tooLong: FormatError {
-        FormatError(.invalid, "longer than any line of a trace", file: file, line: line + 1)
-    }
-
-    /// What is wrong at the end of the file, if it ended too early.
-    func end() throws(FormatError) {
-        guard !columns.isEmpty else {
-            throw FormatError(.invalid, "empty; expected a header with the columns \(Self.needed)", file: file)
-        }
-    }
-
-    mutating func read(_ line: [UInt8], _ take: (TraceFile.Request) -> Void) throws(FormatError) {
-        // A typed error does not pass through the closure.
-        let result = line.withUnsafeBufferPointer { buffer in
-            Result { () throws(FormatError) in try read(buffer, take) }
-        }
-        try result.get()
-    }
+    /// Whether the header came.
+    var hasHeader: Bool { !columns.isEmpty }
 
     mutating func read(
         _ text: UnsafeBufferPointer<UInt8>, _ take: (TraceFile.Request) -> Void
@@ -223,7 +182,7 @@ private struct TraceReader {
     // -- text -----------------------------------------------------------------------------------------------------
 
     private func failure(_ message: String, key: String = "") -> FormatError {
-        FormatError(.invalid, message, key: key, file: file, line: line)
+        FormatError(.invalid, message, key: key)
     }
 
     private func failure(

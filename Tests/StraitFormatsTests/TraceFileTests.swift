@@ -117,7 +117,9 @@ internal import Testing
         #expect(refusal(Self.good, limit: 3) == "t.csv:5: expected at most 3 requests")
         let long = String(repeating: "9", count: LineSplitter.maximumLength + 1)
         for text in [long, long + "\n"] {
-            #expect(refusal("time,model,class,deadline\n" + text) == "t.csv:2: longer than any line of a trace")
+            #expect(
+                refusal("time,model,class,deadline\n" + text)
+                    == "t.csv:2: longer than \(LineSplitter.maximumLength) bytes")
         }
         var requests = 0
         #expect(throws: FormatError.self) {

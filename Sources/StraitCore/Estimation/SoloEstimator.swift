@@ -183,7 +183,9 @@ package struct SoloEstimator: Sendable {
     /// One more than the largest bucket.
     private static let buckets = 64
 
-    private static func place(of work: WorkShape) -> Int { work.model.index * buckets + Int(min(work.bucket, 63)) }
+    private static func place(of work: WorkShape) -> Int {
+        work.model.index * buckets + min(Int(work.bucket), buckets - 1)
+    }
 
     private func knownRow(for work: WorkShape) -> Int? {
         let place = Self.place(of: work)
