@@ -51,7 +51,11 @@ package struct PolicySetup: Sendable, Hashable {
 
     /// The lanes with which a policy did best on the tuning seeds of the centre scenario.
     private static func bestLanes(_ policy: PolicyName) -> Int {
-        // `strait` decides itself how many run together; for the others more than two cost more than they gain.
-        policy == .strait ? 4 : 2
+        switch policy {
+        // It decides itself how many run together.
+        case .strait: 4
+        // More than two cost more than they gain.
+        case .edfPriority, .edfPriorityEWMA, .edfPriorityEWMAGate, .gpuletPriority, .triton, .fifo: 2
+        }
     }
 }

@@ -79,33 +79,3 @@ package struct Dispatch: Sendable, Hashable {
     /// Whether a model is owed it, whatever it is worth.
     package var isOwed = false
 }
-
-/// The policies, by name.
-public enum PolicyName: String, Sendable, Hashable, CaseIterable {
-    /// Weighs what dispatching now gains and costs against dispatching later, on calibrated predictions.
-    case strait = "strait"
-    /// The earliest deadline first inside strict priority of the classes, on solo times.
-    case edfPriority = "edf-priority"
-    /// The same with each model's time inflated by how its runs compared to it lately, × 1.1.
-    case edfPriorityEWMA = "edf-priority-ewma"
-    /// The same with Strait's demand gate.
-    case edfPriorityEWMAGate = "edf-priority-ewma-gate"
-    /// The earliest deadline first inside strict priority, on solo times and an offline pairwise regression.
-    case gpuletPriority = "gpulet-priority"
-    /// Strict priority inside each model's queue, preferred batches, a maximum delay, timeouts; no estimates.
-    case triton = "triton"
-    /// Arrival order, no batches, no deadlines.
-    case fifo = "fifo"
-
-    func policy(_ options: SchedulerOptions) -> any Policy {
-        switch self {
-        case .strait: StraitPolicy(options)
-        case .edfPriority: EDFPriorityPolicy(latency: .solo)
-        case .edfPriorityEWMA: EDFPriorityPolicy(latency: .inflated)
-        case .edfPriorityEWMAGate: EDFPriorityPolicy(latency: .inflated, gate: DemandGate(options.strait))
-        case .gpuletPriority: EDFPriorityPolicy(latency: .pairwise(options.pairwise))
-        case .triton: TritonPolicy(options.triton)
-        case .fifo: FIFOPolicy()
-        }
-    }
-}
