@@ -11,6 +11,12 @@ public struct SchedulerOptions: Sendable, Hashable {
     public var pairwise = PairwiseInterference()
     /// The settings of the policy `triton`.
     public var triton = TritonOptions()
+    /// The settings of the policy `orion`.
+    public var orion = OrionOptions()
+    /// The settings of the policy `nexus`.
+    public var nexus = NexusOptions()
+    /// The settings of the policy `symphony`.
+    public var symphony = SymphonyOptions()
     /// How many of the last decisions can be explained; 0 records nothing and costs nothing.
     public var explanations = 0
 

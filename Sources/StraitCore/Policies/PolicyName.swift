@@ -14,6 +14,12 @@ public enum PolicyName: String, Sendable, Hashable, CaseIterable {
     case gpuletPriority = "gpulet-priority"
     /// Strict priority inside each model's queue, preferred batches, a maximum delay, timeouts; no estimates.
     case triton = "triton"
+    /// High batches at once; low ones beside complementary high ones, within a bound of outstanding low time.
+    case orion = "orion"
+    /// Models in turn, early drop with a sliding window of a target batch; no classes.
+    case nexus = "nexus"
+    /// Batches deferred until one more request would make them late; no classes.
+    case symphony = "symphony"
     /// Arrival order, no batches, no deadlines.
     case fifo = "fifo"
 
@@ -25,6 +31,9 @@ public enum PolicyName: String, Sendable, Hashable, CaseIterable {
         case .edfPriorityEWMAGate: EDFPriorityPolicy(latency: .inflated, gate: DemandGate(options.strait))
         case .gpuletPriority: EDFPriorityPolicy(latency: .pairwise(options.pairwise))
         case .triton: TritonPolicy(options.triton)
+        case .orion: OrionPolicy(options.orion)
+        case .nexus: NexusPolicy(options.nexus)
+        case .symphony: SymphonyPolicy(options.symphony)
         case .fifo: FIFOPolicy()
         }
     }

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The settings of the policy `orion`.
+public struct OrionOptions: Sendable, Hashable {
+    /// The device time of low batches launched since none ran, beyond which the next one waits until they are done.
+    public var outstandingLow = Duration.milliseconds(5)
+    /// The compute demand up to which low batches join high ones: all there is, as for a high model that infers.
+    public var lowDemand = 1.0
+    /// The demand from which a batch counts as one of compute or of memory, the larger of the two: 60 % in the source.
+    public var kindThreshold = 0.6
+
+    /// The default settings.
+    public init() {}
+}
+
+/// The settings of the policy `nexus`.
+public struct NexusOptions: Sendable, Hashable {
+    /// What the arrival rate is taken times in the target batch.
+    public var rateFactor = 1.0
+
+    /// The default settings.
+    public init() {}
+}
+
+/// The settings of the policy `symphony`.
+public struct SymphonyOptions: Sendable, Hashable {
+    /// How much earlier than needed a deferred batch leaves.
+    public var margin = Duration.milliseconds(0.1)
+    /// A request with more time than this is not deferred: it would wait for nothing.
+    public var farthestDeadline = Duration.seconds(10)
+
+    /// The default settings.
+    public init() {}
+}
