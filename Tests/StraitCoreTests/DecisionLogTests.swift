@@ -39,7 +39,10 @@ internal import Testing
     func `a staged batch has its prediction with bounds, its size and its place`(policy: PolicyName) throws {
         var harness = Self.harness(policy)
         let request = harness.arrive(.high, due: .milliseconds(100))
-        harness.advance(by: .milliseconds(3))
+        // Some wait for company.
+        while harness.batches.isEmpty, harness.now < .zero + .milliseconds(100) {
+            harness.advance(by: .milliseconds(3))
+        }
         let staged = try #require(Self.staged(harness.scheduler.records(of: request).last))
         #expect(staged.batch == harness.batches[0].batch.batch)
         #expect(staged.rows == 1 && staged.members.map(\.request) == [request])

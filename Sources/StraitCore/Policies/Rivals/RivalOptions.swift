@@ -3,7 +3,7 @@
 /// The settings of the policy `orion`.
 public struct OrionOptions: Sendable, Hashable {
     /// The device time of low batches launched since none ran, beyond which the next one waits until they are done.
-    public var outstandingLow = Duration.milliseconds(5)
+    public var outstandingLow = Duration.milliseconds(20)
     /// The compute demand up to which low batches join high ones: all there is, as for a high model that infers.
     public var lowDemand = 1.0
     /// The demand from which a batch counts as one of compute or of memory, the larger of the two: 60 % in the source.
@@ -15,8 +15,8 @@ public struct OrionOptions: Sendable, Hashable {
 
 /// The settings of the policy `nexus`.
 public struct NexusOptions: Sendable, Hashable {
-    /// What the arrival rate is taken times in the target batch.
-    public var rateFactor = 1.0
+    /// What the arrival rate is taken times in the target batch, as in the source: its own models share nothing.
+    public var rateFactor = 4.0
 
     /// The default settings.
     public init() {}
@@ -24,8 +24,8 @@ public struct NexusOptions: Sendable, Hashable {
 
 /// The settings of the policy `symphony`.
 public struct SymphonyOptions: Sendable, Hashable {
-    /// How much earlier than needed a deferred batch leaves.
-    public var margin = Duration.milliseconds(0.1)
+    /// How much earlier than needed a deferred batch leaves: room for what runs beside it and for a lane to free up.
+    public var margin = Duration.milliseconds(12)
     /// A request with more time than this is not deferred: it would wait for nothing.
     public var farthestDeadline = Duration.seconds(10)
 
