@@ -55,7 +55,9 @@ package struct PolicySetup: Sendable, Hashable {
         // It decides itself how many run together.
         case .strait: 4
         // More than two cost more than they gain.
-        case .edfPriority, .edfPriorityEWMA, .edfPriorityEWMAGate, .gpuletPriority, .triton, .fifo, .orion, .nexus, .symphony: 2
+        case .edfPriority, .edfPriorityEWMA, .edfPriorityEWMAGate, .gpuletPriority, .triton, .fifo, .orion, .nexus,
+            .symphony:
+            2
         }
     }
 }
