@@ -6,7 +6,7 @@ internal import Testing
 /// What the policy `orion` is known by.
 @Suite struct OrionTests {
     @Test func `a low batch runs beside high ones only if it asks for something else`() {
-        // 0.5 of compute and no bandwidth is neither's; 0.9 of compute is the high one's.
+        // A demand of 0.1 makes no kind; 0.9 of compute is of the same kind as the high one.
         play(
             """
             policy orion

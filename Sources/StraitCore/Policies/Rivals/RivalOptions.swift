@@ -15,7 +15,7 @@ public struct OrionOptions: Sendable, Hashable {
 
 /// The settings of the policy `nexus`.
 public struct NexusOptions: Sendable, Hashable {
-    /// What the arrival rate is taken times in the target batch, as in the source: its own models share nothing.
+    /// What the arrival rate is taken times in the target batch: while models share lanes, more waits when its turn comes.
     public var rateFactor = 4.0
 
     /// The default settings.

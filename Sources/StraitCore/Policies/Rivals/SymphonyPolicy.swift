@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Deferred batching, as in Symphony (OSDI'23 artefact): a batch leaves only when one more request would no longer be in
+/// Deferred batching, as in Symphony: a batch leaves only when one more request would no longer be in
 /// time with it, so that it grows for as long as it can; of those that are due, the one that must leave first goes.
 /// Knows no classes.
 package struct SymphonyPolicy: Policy {
