@@ -34,7 +34,7 @@ package struct TargetTable {
     // -- who is compared ------------------------------------------------------------------------------------------
 
     static let strait = PolicyName.strait.rawValue
-    private static let oracle = "oracle"
+    static let oracle = "oracle"
     /// The strongest simple rival.
     private static let gate = PolicyName.edfPriorityEWMAGate.rawValue
     private static let preemptive = ["preempt-level1", "preempt-reset"]

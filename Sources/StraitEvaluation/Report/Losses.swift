@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import StraitCore
+
+/// Where a usable rival is ahead of Strait, of all cells in which both ran.
+struct Losses {
+    /// A rival ahead in a cell.
+    struct Loss: Hashable {
+        var cell: Cell
+        var rival: String
+        /// `V high` or `V low`.
+        var metric: String
+        /// Strait minus the rival, in percentage points.
+        var difference: Estimate
+        /// Strait's own.
+        var own: Double
+    }
+
+    /// All of them, the largest first.
+    let all: [Loss]
+    private let compared: Int
+
+    /// From here on a difference in V high counts, in percentage points.
+    private static let sameHigh = 0.1
+    /// A rival's V low counts where its V high is at most so much above Strait's.
+    private static let nearHigh = 0.5
+    /// A rival is usable where it loses less than half of the low requests.
+    private static let usableLow = 50.0
+
+    init(_ table: RecordTable) {
+        var all: [Loss] = []
+        var seen: Set<Cell> = []
+        let cells = table.records.filter { seen.insert($0.cell).inserted }.map(\.cell)
+        var compared = 0
+        for cell in cells {
+            guard let high = table.estimate(.violation(.high), of: TargetTable.strait, in: cell),
+                let low = table.estimate(.violation(.low), of: TargetTable.strait, in: cell)
+            else { continue }
+            var names: Set<String> = []
+            let rivals = table.records.filter {
+                $0.cell == cell && $0.isPlain && ![TargetTable.strait, TargetTable.oracle].contains($0.variant)
+                    && names.insert($0.variant).inserted
+            }.map(\.variant)
+            for rival in rivals {
+                guard let rivalLow = table.estimate(.violation(.low), of: rival, in: cell),
+                    rivalLow.value < Self.usableLow,
+                    let highs = table.difference(.violation(.high), of: TargetTable.strait, minus: rival, in: cell),
+                    let lows = table.difference(.violation(.low), of: TargetTable.strait, minus: rival, in: cell)
+                else { continue }
+                compared += 1
+                if highs.value > Self.sameHigh {
+                    all.append(Loss(cell: cell, rival: rival, metric: "V high", difference: highs, own: high.value))
+                }
+                if lows.value > 0, highs.value >= -Self.nearHigh {
+                    all.append(Loss(cell: cell, rival: rival, metric: "V low", difference: lows, own: low.value))
+                }
+            }
+        }
+        self.all = all.sorted { $0.difference.value > $1.difference.value }
+        self.compared = compared
+    }
+
+    /// A table, and what counts.
+    var html: String {
+        let rule =
+            "<p>Cells in which a usable rival (V low below 50 %) has a V high more than 0.1 percentage points below Strait's, "
+            + "or a V low below Strait's with a V high at most 0.5 points above it, in all of \(compared) comparisons.</p>\n"
+        guard !all.isEmpty else { return rule + "<p>None.</p>\n" }
+        let rows = all.map { loss in
+            let mark = loss.difference.lower > 0 ? "yes" : "no"
+            return [
+                loss.cell.label, loss.rival, loss.metric, Estimate.decimals(loss.own, 2), loss.difference.signedWords,
+                mark,
+            ]
+        }
+        return rule
+            + HTMLTable(
+                head: ["cell", "rival", "figure", "Strait, %", "Strait − rival, pp", "beyond the interval"], rows: rows,
+                numbers: [3, 4]
+            ).html
+    }
+}
