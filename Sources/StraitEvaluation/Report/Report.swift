@@ -34,7 +34,7 @@ package struct Report {
             sections.map { ($0.1, $0.0) } + drawn.map { ($0.name, $0.title) }
             + after.filter { !$0.2.isEmpty }.map { ($0.1, $0.0) }
         let missing = parts.filter { $0.figures.isEmpty }
-            .map { "<p>No figure of \(Markup.escaped($0.subject)): \(Markup.escaped($0.needs)).</p>\n" }
+            .map { "<p>No figure of \(Markup.escaped($0.subject)): it needs \(Markup.escaped($0.needs)).</p>\n" }
         func section(_ part: (String, String, String)) -> String {
             part.2.isEmpty ? "" : "<section id=\"\(part.1)\"><h2>\(part.0)</h2>\n\(part.2)</section>\n"
         }
@@ -59,20 +59,32 @@ package struct Report {
         var subject: String
         var needs: String
         var figures: [Figure]
+
+        init(_ subject: String, _ needs: String, _ figures: [Figure]) {
+            self.subject = subject
+            self.needs = needs
+            self.figures = figures
+        }
     }
 
     private static func figures(_ input: ReportInput) -> [Part] {
         let table = input.table
+        let predictions = EstimatorFigures(input)
+        let axes = AxisFigures(table)
         return [
-            Part(
-                subject: "violations against load", needs: "needs the part core of the plan",
-                figures: ViolationFigures(table).figures),
-            Part(
-                subject: "what parts of strait are worth", needs: "needs the part ablations of the plan",
-                figures: AblationFigures(table).figures),
-            Part(
-                subject: "wasted device time", needs: "needs the part core of the plan",
-                figures: WasteFigures(table).figures),
+            Part("violations against load", "the part core of the plan", ViolationFigures(table).figures),
+            Part("what one class costs the other", "the part pareto", ParetoFigures(table).figures),
+            Part("how models fare", "the part core, at load 1", EquityFigures(table).figures),
+            Part("a busy second", "recordings of it", TimelineFigures(input.timelines).figures),
+            Part("what parts of strait are worth", "the part ablations", AblationFigures(table).figures),
+            Part("wasted device time", "the part core", WasteFigures(table).figures),
+            Part("errors of estimators", "the part estimators", predictions.trials),
+            Part("predictions through a change", "recordings of it", predictions.drifts),
+            Part("bounds on the ends of batches", "the part core, under strait", predictions.coverage),
+            Part("several devices", "the part axes", axes.devices),
+            Part("the other axes", "the part axes", axes.others),
+            Part("the second physics", "the part physics", ViolationFigures(table, of: .physics).figures),
+            Part("fidelity to real devices", "what strait fidelity writes", FidelityFigures(input.fidelity).figures),
         ]
     }
 }

@@ -6,8 +6,13 @@ internal import StraitSimulation
 /// Violations against load: for each way in which requests come, both classes under all policies.
 struct ViolationFigures {
     private let table: RecordTable
+    private let axis: Axis
 
-    init(_ table: RecordTable) { self.table = table }
+    /// - Parameter axis: `core` or `physics`, which both vary loads and arrivals.
+    init(_ table: RecordTable, of axis: Axis = .core) {
+        self.table = table
+        self.axis = axis
+    }
 
     /// Less is drawn at the bottom: a few requests of a run, which decide nothing.
     static let floor = 0.05
@@ -21,14 +26,16 @@ struct ViolationFigures {
     }
 
     var figures: [Figure] {
-        let cells = table.cells(of: .core)
+        let cells = table.cells(of: axis)
         let panels = ArrivalsOrder.kinds(of: cells).flatMap { kind in
             RequestClass.allCases.map { panel(kind, cells.filter { $0.arrivals == kind }, $0) }
         }
         guard !panels.isEmpty else { return [] }
         return [
             Figure(
-                name: "violations", title: "Requests not answered in time, against load",
+                name: axis == .core ? "violations" : "violations-\(axis.rawValue)",
+                title: "Requests not answered in time, against load"
+                    + (axis == .core ? "" : ", where batches slow each other down by another law"),
                 caption: "Left high, right low requests; lower is better. The scale is logarithmic; what is below "
                     + "\(Self.floor) % is drawn at the bottom. A load of 1 is what the device can just do with full batches. "
                     + "Bars are 95 % intervals. The oracle, where it ran, knows all times beforehand and is no rival.",
@@ -38,7 +45,7 @@ struct ViolationFigures {
 
     private func panel(_ kind: String, _ cells: [Cell], _ requestClass: RequestClass) -> Drawing {
         let cells = cells.sorted { $0.load < $1.load }
-        let series = table.variants(of: .core).map { variant in
+        let series = table.variants(of: axis).map { variant in
             LineChart.Series(
                 name: variant, style: ReportStyle.of(variant), isOurs: variant == TargetTable.strait,
                 marks: cells.compactMap { cell in

@@ -6,6 +6,8 @@ struct LineChart {
     struct Mark: Hashable {
         var x: Double
         var y: Estimate
+        /// Half the interval along x.
+        var halfAcross = 0.0
         /// Shown beside the point; empty for nothing.
         var label = ""
     }
@@ -18,6 +20,8 @@ struct LineChart {
         var style: String
         /// Whether it is drawn thick, and last.
         var isOurs = false
+        /// Whether its points are joined where the chart's are not.
+        var isJoined = false
         /// Its points, in the order in which lines join them.
         var marks: [Mark]
     }
@@ -39,7 +43,7 @@ struct LineChart {
     var x: Axis
     var y: Axis
     var series: [Series]
-    /// Whether points are joined.
+    /// Whether points are joined, and each line has its name at its end; otherwise points have labels.
     var joins = true
     /// A range of y that is wanted, shaded.
     var band: ClosedRange<Double>?
@@ -128,8 +132,14 @@ struct LineChart {
                 Point(x: place, y: up.place(mark.y.lower)), Point(x: place, y: up.place(mark.y.upper)),
                 "\(line.style) i")
         }
+        for mark in line.marks where mark.halfAcross.isFinite && mark.halfAcross > 0 {
+            let place = up.place(mark.y.value)
+            picture.interval(
+                Point(x: across.place(mark.x - mark.halfAcross), y: place),
+                Point(x: across.place(mark.x + mark.halfAcross), y: place), "\(line.style) i")
+        }
         let points = line.marks.map { Point(x: across.place($0.x), y: up.place($0.y.value)) }
-        if joins { picture.path(points, "\(line.style) l\(line.isOurs ? " ours" : "")") }
+        if joins || line.isJoined { picture.path(points, "\(line.style) l\(line.isOurs && joins ? " ours" : "")") }
         for (point, mark) in zip(points, line.marks) {
             let name = mark.label.isEmpty ? line.name : "\(line.name) \(mark.label)"
             picture.dot(
