@@ -8,7 +8,7 @@ internal import StraitLoad
 internal import StraitPlatform
 internal import StraitSimulation
 
-/// `strait evaluate`: every rival over the whole matrix of scenarios, and the table of targets.
+/// `strait evaluate`: every rival over the whole matrix of scenarios, the table of targets, and the report.
 struct EvaluateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "evaluate",
@@ -22,7 +22,8 @@ struct EvaluateCommand: ParsableCommand {
             Each run is added to runs.jsonl in the folder as it ends. What is there already is not run again, so an \
             evaluation can be stopped at any time and goes on where it was. A run is made again when its scenario, its \
             policy, or what the code does under that policy has changed; --code names a version beside that. In the end \
-            the folder has targets.json, targets.txt and core.txt.
+            the folder has report.html with all figures, each of them in figures as well, targets.json, targets.txt and \
+            core.txt.
 
             Everything follows from the seeds, whatever the threads. A run that breaks a rule stops the evaluation with \
             the scenario, the policy, the seed and the last events; the runs so far are kept. docs/evaluation.md tells \
@@ -60,6 +61,11 @@ struct EvaluateCommand: ParsableCommand {
 
     @Option(help: "What you call this version of the code; another name runs everything again.")
     var code = ""
+
+    @Option(
+        help: ArgumentHelp(
+            "What strait fidelity wrote, for the report; docs/fidelity.json if that is there.", valueName: "file"))
+    var fidelity: String?
 
     @Flag(help: "Forget the runs that the folder has.")
     var fresh = false
@@ -101,16 +107,19 @@ struct EvaluateCommand: ParsableCommand {
         guard mkdir(folder, 0o755) == 0 || errno == EEXIST else {
             throw EvaluationError(.badFile, "The folder \(folder) cannot be made: \(String(cString: strerror(errno))).")
         }
-        let records = try makeRuns(plan)
-        let table = RecordTable(records)
-        let targets = TargetTable(table, estimators: makeTrials(plan)).rows
+        let fidelity = try ReportMaker.fidelity(self.fidelity)
+        let table = RecordTable(try makeRuns(plan))
+        let trials = makeTrials(plan)
+        let targets = TargetTable(table, estimators: trials).rows
         try writeText(TargetFile.json(targets), to: "\(folder)/targets.json")
         try writeText(TargetFile.text(targets), to: "\(folder)/targets.txt")
         let core = CoreTable.text(table)
         try writeText(core, to: "\(folder)/core.txt")
         if !core.isEmpty { print("V high / V low / worst low model, %\n\n\(core)") }
         print(TargetFile.text(targets))
-        print("runs.jsonl, targets.json, targets.txt and core.txt are in \(folder).")
+        let report = try ReportMaker(plan, folder: folder, threads: workers).make(
+            table, targets: targets, estimators: trials, fidelity: fidelity, arguments: CommandLine.arguments)
+        print("runs.jsonl, targets.json, targets.txt and core.txt are in \(folder), the report is \(report).")
     }
 
     private func request() throws -> MatrixPlan.Request {

@@ -127,8 +127,8 @@ struct EstimatorFigures {
                 caption:
                     "One run under Strait with three estimators: its own (strait), one that only tracks each model "
                     + "(ewma), and one that learns nothing (static). Left: the mean error of the predicted time from a "
-                    + "batch's staging to its end; right: the share of batches that ended within their 95 % bound, 95 % "
-                    + "being right. In model-drift, only batches of the model that became slower.",
+                    + "batch's staging to its end; right: the share of batches that ended within their 95 % bound, "
+                    + "which should be in the shaded range. In model-drift, only batches of the model that became slower.",
                 panels: panels)
         ]
     }
@@ -141,13 +141,14 @@ struct EstimatorFigures {
                 style: Self.driftStyle(run.head.policy), isOurs: run.head.policy == TargetTable.strait,
                 marks: points(run, seconds: seconds, changedOnly: origin == "model-drift", showsError: showsError))
         }
+        let least = series.flatMap(\.marks).map(\.y.value).min() ?? 0
         let change = origin == "clock" ? "clock falls" : "resnet-50 slows"
         return LineChart(
             title: origin, x: LineChart.Axis(label: "time, s", low: 0, high: seconds),
             y: LineChart.Axis(
-                label: showsError ? "error of predicted ends, %" : "within the 95 % bound, %", low: 0,
-                high: showsError ? nil : 100),
-            series: series, mark: (x: seconds / 2, name: change)
+                label: showsError ? "error of predicted ends, %" : "within the 95 % bound, %",
+                low: showsError ? 0 : min(90, least), high: showsError ? nil : 100),
+            series: series, band: showsError ? nil : 93...97, mark: (x: seconds / 2, name: change)
         ).drawing()
     }
 

@@ -9,6 +9,9 @@ struct ParetoFigures {
 
     init(_ table: RecordTable) { self.table = table }
 
+    /// High enough for the names of all rivals.
+    private static let height = 380.0
+
     var figures: [Figure] {
         let panels = table.cells(of: .pareto).filter { $0.load == 1 }.map(panel)
         guard !panels.isEmpty else { return [] }
@@ -44,10 +47,12 @@ struct ParetoFigures {
         let values = series.flatMap(\.marks)
         down.high = min(100, max(1, values.map(\.y.upper).filter(\.isFinite).max() ?? 100))
         var across = ViolationFigures.axis(.low)
+        across.clips = false
         across.low = max(0.1, 0.6 * (values.map(\.x).filter { $0 > 0 }.min() ?? 0.1))
         across.ticks = [0.1, 0.3, 1, 3, 5, 10, 20, 30, 50, 100].filter { $0 >= across.low ?? 0 }
         down.ticks = ViolationFigures.ticks.filter { $0 <= down.high ?? 100 }
-        return LineChart(title: cell.arrivals, x: across, y: down, series: series, joins: false).drawing()
+        return LineChart(title: cell.arrivals, x: across, y: down, series: series, joins: false, height: Self.height)
+            .drawing(width: Figure.pageWidth)
     }
 
     /// The points of a sweep in the order of its values, Strait itself among them and without a label of its own.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import StraitCore
-package import StraitFormats
+internal import StraitFormats
 internal import StraitPlatform
 internal import StraitSimulation
 
 /// The runs that the report shows one by one, recorded.
-package struct ReportRecordings: Sendable {
+struct ReportRecordings: Sendable {
     struct Job: Sendable {
         var scenario: Scenario
         var setup: PolicySetup
@@ -17,7 +17,7 @@ package struct ReportRecordings: Sendable {
     private let threads: Int
 
     /// Recordings with a seed, each made on one of some threads.
-    package init(seed: UInt64, threads: Int) {
+    init(seed: UInt64, threads: Int) {
         self.seed = seed
         self.threads = threads
     }
@@ -25,7 +25,7 @@ package struct ReportRecordings: Sendable {
     /// One busy second under Strait and two rivals.
     ///
     /// - Throws: `failedRun` for the first run that breaks a rule.
-    package func timelines() throws(EvaluationError) -> [Recording] {
+    func timelines() throws(EvaluationError) -> [Recording] {
         try record(Self.timelines(seed: seed, among: Self.shownSeconds))
     }
 
@@ -33,7 +33,7 @@ package struct ReportRecordings: Sendable {
     ///
     /// - Parameter seconds: how long requests come; nil for as long as the library says.
     /// - Throws: `failedRun` for the first run that breaks a rule.
-    package func drifts(seconds: Double? = nil) throws(EvaluationError) -> [Recording] {
+    func drifts(seconds: Double? = nil) throws(EvaluationError) -> [Recording] {
         try record(Self.drifts(seconds: seconds))
     }
 

@@ -34,7 +34,7 @@ enum ReportStyle {
         .i{stroke:var(--k);stroke-width:1;opacity:.75}.e{stroke:var(--ink);stroke-width:1}
         .p{fill:var(--k)}.bar{fill:var(--k);opacity:.8}.name{fill:var(--k)}.kg.name{fill:var(--soft)}.bold{font-weight:700}
         .lead{fill:none;stroke:var(--k);stroke-width:.7;opacity:.6}
-        .high{fill:var(--k0)}.low{fill:var(--low)}.copy{fill:var(--k5)}.missed{stroke:var(--bad);stroke-width:1.4}
+        .high{fill:var(--k0)}.low{fill:var(--low)}.copy{fill:var(--k5)}.missed{stroke:var(--bad);stroke-width:1.2}
         .late{fill:var(--bad)}.lane{fill:var(--grid);opacity:.45}.met{stroke:var(--good);stroke-width:1}
 
         """

@@ -20,16 +20,38 @@ struct TimelineFigures {
                     + "copies to the device and back. A red edge: some of the batch's requests were answered late, or it was "
                     + "killed. Below, each request that came in this second at the time of its answer: a green stroke if it "
                     + "was in time, a long red one if it was late or refused.",
-                panels: recordings.map { TimelineChart(recording: $0).drawing() })
+                panels: recordings.map { TimelineChart(recording: $0).drawing() }),
+            Figure(
+                name: "timeline-zoom", title: "Part of that second, closer: copies, batches and answers",
+                caption:
+                    "The \(Int(Self.zoomed)) ms in which most requests came, as above. A batch holds its lane from the copy "
+                    + "of its inputs (yellow, left of it) to the copy of its answers (right of it).",
+                panels: recordings.map { recording in
+                    TimelineChart(recording: recording, from: busiest, to: busiest + Self.zoomed).drawing()
+                }),
         ]
+    }
+
+    /// Short enough to see single batches of a few milliseconds.
+    private static let zoomed = 120.0
+
+    /// When the busiest part of the second begins, in milliseconds.
+    private var busiest: Double {
+        guard let recording = recordings.first else { return 0 }
+        let times = recording.arrivals.map { ($0.at - recording.head.start).milliseconds }
+        let starts = stride(from: 0, through: 1000 - Self.zoomed, by: Self.zoomed / 6)
+        func count(_ start: Double) -> Int { times.count { $0 >= start && $0 < start + Self.zoomed } }
+        // The first of the busiest.
+        return starts.map { (count($0), $0) }.max { ($0.0, -$0.1) < ($1.0, -$1.1) }?.1 ?? 0
     }
 }
 
 /// One recording's batches and answers.
 struct TimelineChart {
     var recording: Recording
-    /// How long the shown time is.
-    var length = 1.0
+    /// The time that is shown, in milliseconds from the start of the recording.
+    var from = 0.0
+    var to = 1000.0
 
     private static let left = 60.0
     private static let top = 26.0
@@ -41,7 +63,7 @@ struct TimelineChart {
         let lanes = max(1, recording.head.devices.first?.lanes ?? 1)
         let below = Self.top + Double(lanes) * Self.laneHeight + 6
         let bottom = below + 2 * Self.answerHeight
-        let scale = Scale(.linear, 0, length * 1000, from: Self.left, to: width - 14)
+        let scale = Scale(.linear, from, to, from: Self.left, to: width - 14)
         var picture = Drawing(width: width, height: bottom + 36)
         picture.text(title, Point(x: 6, y: 16), "s")
         for lane in 0..<lanes {
@@ -82,7 +104,7 @@ struct TimelineChart {
         let (staged, ended) = (milliseconds(batch.stagedAt), milliseconds(batch.endedAt))
         let copied = batch.copiedInAt.map(milliseconds) ?? ended
         let done = batch.kernelsDoneAt.map(milliseconds) ?? ended
-        guard ended > 0, staged < length * 1000 else { return }
+        guard ended > from, staged < to else { return }
         func box(_ from: Double, _ to: Double, _ top: Double, _ height: Double) -> Box {
             Box(left: scale.place(from), top: y + top, width: scale.place(to) - scale.place(from), height: height)
         }
@@ -99,16 +121,15 @@ struct TimelineChart {
     private func drawAnswers(_ requestClass: RequestClass, _ picture: inout Drawing, _ scale: Scale, _ top: Double) {
         picture.text(requestClass.name, Point(x: Self.left - 6, y: top + 14), "n", .end)
         for isInTime in [true, false] {
-            for answer in recording.answers
-            where recording.arrivals.indices.contains(answer.arrival) && answer.ending.isInTime == isInTime
-                && recording.arrivals[answer.arrival].requestClass == requestClass
-            {
-                let at = milliseconds(answer.at)
-                guard (0...length * 1000).contains(at) else { continue }
-                let x = scale.place(at)
-                picture.line(
-                    Point(x: x, y: top + (isInTime ? 9 : 2)), Point(x: x, y: top + 18), isInTime ? "met" : "missed")
+            let times = recording.answers.lazy.filter { answer in
+                recording.arrivals.indices.contains(answer.arrival) && answer.ending.isInTime == isInTime
+                    && recording.arrivals[answer.arrival].requestClass == requestClass
+            }.map { milliseconds($0.at) }.filter { ($0 >= from) && ($0 <= to) }
+            let lines = times.map { time in
+                let x = scale.place(time)
+                return (from: Point(x: x, y: top + (isInTime ? 9 : 2)), to: Point(x: x, y: top + 18))
             }
+            picture.strokes(Array(lines), isInTime ? "met" : "missed")
         }
     }
 }

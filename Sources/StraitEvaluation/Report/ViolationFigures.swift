@@ -22,7 +22,8 @@ struct ViolationFigures {
     /// The axis of a share that was not answered in time.
     static func axis(_ requestClass: RequestClass) -> LineChart.Axis {
         LineChart.Axis(
-            label: "V \(requestClass.name), % of requests", kind: .logarithmic, low: floor, high: 100, ticks: ticks)
+            label: "V \(requestClass.name), % of requests", kind: .logarithmic, low: floor, high: 100, ticks: ticks,
+            clips: true)
     }
 
     var figures: [Figure] {

@@ -33,6 +33,15 @@ struct Drawing {
         body += "<polyline points=\"\(places)\" class=\"\(style)\"/>\n"
     }
 
+    /// Many separate straight lines as one element.
+    mutating func strokes(_ lines: [(from: Point, to: Point)], _ style: String) {
+        guard !lines.isEmpty else { return }
+        let places = lines.map { from, to in
+            "M\(Markup.coordinate(from.x)) \(Markup.coordinate(from.y))L\(Markup.coordinate(to.x)) \(Markup.coordinate(to.y))"
+        }
+        body += "<path d=\"\(places.joined())\" class=\"\(style)\"/>\n"
+    }
+
     /// A disc.
     mutating func dot(_ centre: Point, radius: Double, _ style: String, hint: String = "") {
         body +=

@@ -45,23 +45,19 @@ enum Labels {
         var size: Double
     }
 
-    /// The boxes of labels beside their points: right, left, above or below, wherever neither another label nor a point is
-    /// in the way and which is within the frame; nil for those that fit nowhere. Earlier labels choose first.
-    static func beside(_ labels: [Beside], avoiding points: [Point], within frame: Box) -> [Box?] {
-        let taken = points.map {
-            Box(left: $0.x - radius, top: $0.y - radius, width: 2 * radius, height: 2 * radius)
-        }
+    /// The boxes of labels beside their points: right, left, above or below, close or a little farther off, wherever
+    /// neither another label nor what is drawn is in the way and which is within the frame; nil for those that fit nowhere.
+    /// Earlier labels choose first.
+    ///
+    /// - Complexity: O(labels × (labels + obstacles)).
+    static func beside(_ labels: [Beside], avoiding obstacles: [Box], within frame: Box) -> [Box?] {
         var placed: [Box] = []
         return labels.map { label in
-            let (width, height) = (TextWidth.of(label.text, size: label.size), label.size * 1.1)
-            let (x, y) = (label.point.x, label.point.y)
-            let lefts = [x + distance, x - distance - width, x - width / 2]
-            let tops = [y - height / 2, y - distance - height, y + distance]
-            // Beside the point, then above and below it, then at its corners.
-            let choices = [(0, 0), (1, 0), (2, 1), (2, 2), (0, 1), (0, 2), (1, 1), (1, 2)]
-            for (column, row) in choices {
-                let box = Box(left: lefts[column], top: tops[row], width: width, height: height)
-                if box.isInside(frame), !placed.contains(where: box.overlaps), !taken.contains(where: box.overlaps) {
+            for distance in distances {
+                for box in choices(label, distance)
+                where box.isInside(frame) && !placed.contains(where: box.overlaps)
+                    && !obstacles.contains(where: box.overlaps)
+                {
                     placed.append(box)
                     return box
                 }
@@ -70,8 +66,19 @@ enum Labels {
         }
     }
 
-    /// Half of what a point takes up.
-    private static let radius = 2.5
-    /// From a point to its label.
-    private static let distance = 5.0
+    /// Beside the point, then above and below it, then at its corners.
+    private static func choices(_ label: Beside, _ distance: Double) -> [Box] {
+        let (width, height) = (TextWidth.of(label.text, size: label.size), label.size * 1.1)
+        let (x, y) = (label.point.x, label.point.y)
+        let lefts = [x + distance, x - distance - width, x - width / 2]
+        let tops = [y - height / 2, y - distance - height, y + distance]
+        return [(0, 0), (1, 0), (2, 1), (2, 2), (0, 1), (0, 2), (1, 1), (1, 2)].map { column, row in
+            Box(left: lefts[column], top: tops[row], width: width, height: height)
+        }
+    }
+
+    /// From a point to its label, in pixels; those farther off get a line to it.
+    private static let distances = [near, 12, 22, 34, 48]
+    /// So close a label needs no line to its point.
+    static let near = 5.0
 }

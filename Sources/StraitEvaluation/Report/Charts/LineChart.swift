@@ -36,6 +36,8 @@ struct LineChart {
         var high: Double?
         /// Where it is labelled; nil for round values.
         var ticks: [Double]?
+        /// Whether less than the lower end is drawn there, which its label says.
+        var clips = false
     }
 
     /// What the panel shows, in a few words.
@@ -55,7 +57,8 @@ struct LineChart {
     private static let left = 46.0
     private static let top = 30.0
     private static let below = 38.0
-    private static let least = 190.0
+    /// The least height of the frame.
+    var height = 190.0
 
     /// The chart in a picture of a width.
     func drawing(width: Double = Figure.narrow) -> Drawing {
@@ -63,7 +66,7 @@ struct LineChart {
         let names = joins ? shown.map(\.name) : []
         let margin = (names.map { TextWidth.of($0, size: Drawing.small) }.max() ?? 0) + (joins ? 18 : 10)
         let right = width - min(margin, width * 0.42)
-        let bottom = Self.top + max(Self.least, Double(names.count) * Self.lineHeight)
+        let bottom = Self.top + max(height, Double(names.count) * Self.lineHeight)
         var picture = Drawing(width: width, height: bottom + Self.below)
         let across = scale(x, shown.flatMap { $0.marks.map(\.x) }, from: Self.left, to: right)
         let values = shown.flatMap { $0.marks.flatMap { [$0.y.value] + ($0.y.halfWidth.isFinite ? [$0.y.upper] : []) } }
@@ -101,12 +104,12 @@ struct LineChart {
         for tick in y.ticks ?? up.ticks(about: 5) {
             let place = up.place(tick)
             picture.line(Point(x: frame.left, y: place), Point(x: frame.right, y: place), "g")
-            picture.text(Markup.number(tick), Point(x: frame.left - 5, y: place + 3.5), "n", .end)
+            picture.text(y.words(tick), Point(x: frame.left - 5, y: place + 3.5), "n", .end)
         }
         for tick in x.ticks ?? across.ticks(about: 5) {
             let place = across.place(tick)
             picture.line(Point(x: place, y: frame.bottom), Point(x: place, y: frame.bottom + 4), "a")
-            picture.text(Markup.number(tick), Point(x: place, y: frame.bottom + 15), "n", .middle)
+            picture.text(x.words(tick), Point(x: place, y: frame.bottom + 15), "n", .middle)
         }
         picture.line(Point(x: frame.left, y: frame.bottom), Point(x: frame.right, y: frame.bottom), "a")
         let middle = Point(x: frame.left + frame.width / 2, y: frame.bottom + 31)
@@ -121,7 +124,7 @@ struct LineChart {
         if let mark {
             let place = across.place(mark.x)
             picture.line(Point(x: place, y: frame.top), Point(x: place, y: frame.bottom), "guide")
-            picture.text(mark.name, Point(x: place + 4, y: frame.top + 9), "n")
+            picture.text(mark.name, Point(x: place, y: frame.top - 4), "n", .middle)
         }
     }
 
@@ -177,11 +180,42 @@ struct LineChart {
         let labelled = all.filter { !$0.1.label.isEmpty }
         let boxes = Labels.beside(
             labelled.map { Labels.Beside(text: $0.1.label, point: $0.2, size: Drawing.small) },
-            avoiding: all.map(\.2), within: frame)
-        for ((line, mark, _), box) in zip(labelled, boxes) {
+            avoiding: all.flatMap { Self.obstacles($0.1, $0.2, across, up) }, within: frame)
+        for ((line, mark, point), box) in zip(labelled, boxes) {
             guard let box else { continue }
+            let nearest = Point(
+                x: min(max(point.x, box.left), box.right), y: min(max(point.y, box.top), box.bottom))
+            if abs(nearest.x - point.x) > Labels.near || abs(nearest.y - point.y) > Labels.near {
+                picture.line(point, nearest, "\(line.style) lead")
+            }
             picture.text(
                 mark.label, Point(x: box.left, y: box.bottom - 3), "\(line.style) name\(line.isOurs ? " bold" : "")")
         }
+    }
+
+    /// What a point and its intervals take up.
+    private static func obstacles(_ mark: Mark, _ point: Point, _ across: Scale, _ up: Scale) -> [Box] {
+        func box(_ from: Point, _ to: Point, _ radius: Double) -> Box {
+            Box(
+                left: from.x - radius, top: from.y - radius, width: to.x - from.x + 2 * radius,
+                height: to.y - from.y + 2 * radius)
+        }
+        var boxes = [box(point, point, 2.5)]
+        if mark.y.halfWidth.isFinite, mark.y.halfWidth > 0 {
+            boxes.append(
+                box(Point(x: point.x, y: up.place(mark.y.upper)), Point(x: point.x, y: up.place(mark.y.lower)), 1))
+        }
+        if mark.halfAcross.isFinite, mark.halfAcross > 0 {
+            let ends = (across.place(mark.x - mark.halfAcross), across.place(mark.x + mark.halfAcross))
+            boxes.append(box(Point(x: ends.0, y: point.y), Point(x: ends.1, y: point.y), 1))
+        }
+        return boxes
+    }
+}
+
+extension LineChart.Axis {
+    /// What is written at a tick.
+    fileprivate func words(_ tick: Double) -> String {
+        (clips && tick == low ? "≤ " : "") + Markup.number(tick)
     }
 }
