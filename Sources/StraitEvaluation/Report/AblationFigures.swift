@@ -11,7 +11,7 @@ struct AblationFigures {
 
     var figures: [Figure] {
         let swept = Set(Variants.sweeps.map(\.name))
-        let variants = table.variants(of: .ablations).filter { $0 != TargetTable.strait && !swept.contains($0) }
+        let variants = table.variants(of: .ablations).filter { $0.contains("/") && !swept.contains($0) }
         let panels = table.cells(of: .ablations).compactMap { panel(variants, $0) }
         guard !panels.isEmpty else { return [] }
         return [
@@ -36,6 +36,7 @@ struct AblationFigures {
         let rows = variants.map { variant in
             BarChart.Row(name: variant.split(separator: "/").last.map(String.init) ?? variant, style: "k0")
         }
-        return BarChart(title: cell.label, rows: rows, columns: columns).drawing()
+        return BarChart(title: cell.label, rows: rows, columns: columns, values: .difference)
+            .drawing(width: Figure.pageWidth)
     }
 }

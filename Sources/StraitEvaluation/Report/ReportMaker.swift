@@ -52,8 +52,7 @@ package struct ReportMaker {
             let recordings = ReportRecordings(seed: first.seed, threads: threads)
             input.timelines = try recordings.timelines()
             input.drifts = try recordings.drifts(seconds: first.scenario.duration.seconds)
-            try keep(input.timelines, as: "timeline")
-            try keep(input.drifts, as: "drift")
+            try keep(input.timelines)
         }
         let report = Report(input)
         try makeFolder("figures")
@@ -61,12 +60,13 @@ package struct ReportMaker {
         return try write(report.html, to: "report.html")
     }
 
-    private func keep(_ recordings: [Recording], as kind: String) throws(EvaluationError) {
+    /// Keeps the short recordings; those of drifts are a hundred times as long.
+    private func keep(_ recordings: [Recording]) throws(EvaluationError) {
         try makeFolder("recordings")
         for recording in recordings {
-            let policy = recording.head.policy.split(separator: "/").joined(separator: "-")
-            let path = "\(folder)/recordings/\(kind)-\(recording.head.origin)-\(policy).jsonl"
-            do throws(FormatError) { try recording.write(to: path) } catch {
+            do throws(FormatError) {
+                try recording.write(to: "\(folder)/recordings/\(recording.head.policy).jsonl")
+            } catch {
                 throw EvaluationError(.badFile, "\(error)")
             }
         }

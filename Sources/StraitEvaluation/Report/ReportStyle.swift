@@ -8,8 +8,11 @@ enum ReportStyle {
     /// apart; the others are grey and told apart by their names.
     static func of(_ variant: String) -> String {
         if variant.hasPrefix(PolicyName.strait.rawValue) { return "k0" }
-        return coloured.firstIndex(of: variant).map { "k\($0 + 1)" } ?? "kg"
+        return coloured.firstIndex(of: variant).map { "k\($0 + 1)" } ?? plain
     }
+
+    /// The class of marks without a colour.
+    static let plain = "kg"
 
     /// The rivals that have a colour, and that figures with room for few show.
     static let coloured = ["edf-priority-ewma-gate", "preempt-level1", "triton", "oracle", "edf-priority"]

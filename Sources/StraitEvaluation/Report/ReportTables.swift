@@ -24,16 +24,17 @@ struct ReportTables {
         let rows = input.targets.map { row -> [String] in
             let places = row.unit.isEmpty ? 3 : 2
             let measured = row.worst.map { $0.words(places: places) + (row.unit.isEmpty ? "" : " \(row.unit)") } ?? "–"
-            return [row.verdict.rawValue, row.target, measured, row.worstCell, row.detail]
+            let room = row.room.map { ($0 > 0 ? "+" : "") + Estimate.decimals($0, places) } ?? "–"
+            return [row.verdict.rawValue, row.target, measured, room, row.worstCell, row.detail]
         }
         let counts = TargetRow.Verdict.allCases.map { verdict in
             "\(input.targets.count { $0.verdict == verdict }) \(verdict.rawValue)"
         }
         return
             "<p>\(counts.joined(separator: ", ")). The number is that of the cell where a target is farthest from holding, "
-            + "with half its 95 % interval.</p>\n"
+            + "with half its 95 % interval, and by how much it holds.</p>\n"
             + HTMLTable(
-                head: ["", "target", "measured", "where", "in all"], rows: rows, numbers: [2],
+                head: ["", "target", "measured", "margin", "where", "in all"], rows: rows, numbers: [2, 3],
                 style: { word in TargetRow.Verdict(rawValue: word).map { "verdict-\($0.rawValue)" } }
             ).html
     }

@@ -24,7 +24,8 @@ struct TimelineFigures {
             Figure(
                 name: "timeline-zoom", title: "Part of that second, closer: copies, batches and answers",
                 caption:
-                    "The \(Int(Self.zoomed)) ms in which most requests came, as above. A batch holds its lane from the copy "
+                    "The \(Int(Self.zoomed)) ms in which most requests came; counts are of the whole second. A batch holds its "
+                    + "lane from the copy "
                     + "of its inputs (yellow, left of it) to the copy of its answers (right of it).",
                 panels: recordings.map { recording in
                     TimelineChart(recording: recording, from: busiest, to: busiest + Self.zoomed).drawing()

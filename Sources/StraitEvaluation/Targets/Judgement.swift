@@ -48,6 +48,7 @@ extension TargetRow {
         guard let worst = judgements.min(by: { $0.room < $1.room }) else { return }
         self.worst = worst.estimate
         worstCell = worst.place
+        room = worst.room.isFinite ? worst.room : nil
         let missed = judgements.count { $0.verdict == .missed }
         let undecided = judgements.count { $0.verdict == .undecided }
         verdict = missed > 0 ? .missed : undecided > 0 ? .undecided : .met

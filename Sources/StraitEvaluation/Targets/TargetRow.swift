@@ -24,6 +24,8 @@ package struct TargetRow: Sendable, Hashable {
     package var verdict: Verdict
     /// The number in the cell where it is farthest from holding; nil if there is none.
     package var worst: Estimate?
+    /// By how much that number holds, in its unit; negative where it does not; nil where no bound is asked for.
+    package var room: Double?
     /// The unit of that number: `pp` (percentage points), `%`, or empty.
     package var unit: String
     /// The cell where it is farthest from holding, and against which rival; empty if there is none.

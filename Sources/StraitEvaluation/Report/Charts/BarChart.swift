@@ -26,10 +26,23 @@ struct BarChart {
     /// The least that an axis reaches to, so that noise does not fill the picture.
     var least = 1.0
 
+    /// What is written beside the bars.
+    var values = Values.number
+
+    /// What is written beside bars.
+    enum Values {
+        /// The value.
+        case number
+        /// A difference, with its sign and half its interval.
+        case difference
+    }
+
+    /// Room for that, in pixels.
+    private var valueWidth: Double { values == .number ? 30 : 92 }
     private static let top = 24.0
     private static let rowHeight = 15.0
     private static let below = 36.0
-    private static let gap = 10.0
+    private static let gap = 18.0
 
     /// The chart in a picture of a width.
     func drawing(width: Double = Figure.narrow) -> Drawing {
@@ -46,7 +59,7 @@ struct BarChart {
         let each = (width - left - 6) / Double(max(1, columns.count))
         for (index, column) in columns.enumerated() {
             let start = left + Double(index) * each
-            draw(column, &picture, from: start, to: start + each - Self.gap, bottom)
+            draw(column, &picture, from: start, to: start + each - Self.gap - valueWidth, bottom)
         }
         return picture
     }
@@ -66,12 +79,17 @@ struct BarChart {
             picture.text(Markup.number(tick), Point(x: place, y: bottom + 13), "n", .middle)
         }
         let zero = scale.place(0)
+        let end = Point(x: to + valueWidth + 8, y: 3.5)
         for (index, value) in shown.enumerated() {
             guard index < rows.count else { break }
             guard let value else {
                 picture.text("not run", Point(x: zero + 3, y: middle(index) + 3.5), "n")
                 continue
             }
+            let words =
+                values == .number
+                ? Markup.number(value.value) : value.halfWidth.isFinite ? value.signedWords : Markup.number(value.value)
+            picture.text(words, Point(x: end.x, y: middle(index) + end.y), "n", .end)
             let place = scale.place(value.value)
             let box = Box(left: min(zero, place), top: middle(index) - 5, width: abs(place - zero), height: 10)
             picture.rectangle(box, "\(rows[index].style) bar", hint: "\(rows[index].name): \(value.words)")

@@ -54,7 +54,7 @@ struct LineChart {
     /// The dashed line on which y equals x.
     var showsDiagonal = false
 
-    private static let left = 46.0
+    private static let left = 52.0
     private static let top = 30.0
     private static let below = 38.0
     /// The least height of the frame.
@@ -73,7 +73,7 @@ struct LineChart {
         let up = scale(y, values, from: bottom, to: Self.top)
         let frame = Box(left: Self.left, top: Self.top, width: right - Self.left, height: bottom - Self.top)
         drawAxes(&picture, frame, across, up)
-        for line in shown.sorted(by: { !$0.isOurs && $1.isOurs }) { draw(line, &picture, across, up) }
+        for line in shown.sorted(by: { $0.rank < $1.rank }) { draw(line, &picture, across, up) }
         if joins { name(shown, &picture, frame, across, up) }
         labelPoints(shown, &picture, frame, across, up)
         return picture
@@ -211,6 +211,11 @@ struct LineChart {
         }
         return boxes
     }
+}
+
+extension LineChart.Series {
+    /// What is drawn over what: grey first, then colours, then ours.
+    fileprivate var rank: Int { isOurs ? 2 : style == ReportStyle.plain ? 0 : 1 }
 }
 
 extension LineChart.Axis {
