@@ -61,7 +61,7 @@ bench-sim: ## how many requests a core simulates in a second, each policy agains
 bench-core-pipe: build ## how many events a second strait core takes through a pipe
 	$(PYTHON) Benchmarks/core_pipe.py
 
-evaluate: build ## every rival over the whole matrix, and which targets are met, into EVALUATION=FOLDER (an hour or so; goes on where it was)
+evaluate: build ## every rival over the whole matrix, which targets are met, and a report, into EVALUATION=FOLDER (an hour or so; goes on where it was)
 	$(STRAIT) evaluate --out $(EVALUATION)
 
 evaluate-smoke: build ## a few cells of it with tuning seeds, into evaluation-smoke (minutes)

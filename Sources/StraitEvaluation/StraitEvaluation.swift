@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// StraitEvaluation: the experiment matrix, the store of its runs, statistics and the targets. It runs
+// StraitEvaluation: the experiment matrix, the store of its runs, statistics, the targets and the report. It runs
 // simulations and reads what came of them; nothing here decides anything about requests.
 
 /// What a group of runs varies; everything else stays as in the scenario centre at load 1.0.

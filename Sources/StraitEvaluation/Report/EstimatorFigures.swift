@@ -110,7 +110,7 @@ struct EstimatorFigures {
     // -- drifts ---------------------------------------------------------------------------------------------------
 
     /// Windows of time in a run.
-    private static let windows = 40.0
+    private static let windows = 30.0
 
     /// Errors and bounds over time through a change at half time.
     var drifts: [Figure] {

@@ -8,11 +8,13 @@ struct HTMLTable {
     var numbers: Set<Int> = []
     /// Rows that are Strait's.
     var own: Set<Int> = []
+    /// Whether rows become cards where the page is narrow: for tables of sentences.
+    var becomesCards = false
     /// The class of a cell, by its text; for verdicts.
     var style: (String) -> String? = { _ in nil }
 
     var html: String {
-        var text = "<div class=\"scroll\"><table><thead><tr>"
+        var text = "<div class=\"scroll\"><table\(becomesCards ? " class=\"cards\"" : "")><thead><tr>"
         for (column, name) in head.enumerated() {
             text += "<th\(numbers.contains(column) ? " class=\"r\"" : "")>\(Markup.escaped(name))</th>"
         }
@@ -21,7 +23,8 @@ struct HTMLTable {
             text += own.contains(index) ? "<tr class=\"own\">" : "<tr>"
             for (column, cell) in row.enumerated() {
                 let looks = numbers.contains(column) ? "r" : style(cell) ?? ""
-                text += "<td\(looks.isEmpty ? "" : " class=\"\(looks)\"")>\(Markup.escaped(cell))</td>"
+                let name = becomesCards && column < head.count ? " data-name=\"\(Markup.escaped(head[column]))\"" : ""
+                text += "<td\(looks.isEmpty ? "" : " class=\"\(looks)\"")\(name)>\(Markup.escaped(cell))</td>"
             }
             text += "</tr>\n"
         }

@@ -66,17 +66,35 @@ struct Losses {
             "<p>Cells in which a usable rival (V low below 50 %) has a V high more than 0.1 percentage points below Strait's, "
             + "or a V low below Strait's with a V high at most 0.5 points above it, in all of \(compared) comparisons.</p>\n"
         guard !all.isEmpty else { return rule + "<p>None.</p>\n" }
-        let rows = all.map { loss in
-            let mark = loss.difference.lower > 0 ? "yes" : "no"
-            return [
-                loss.cell.label, loss.rival, loss.metric, Estimate.decimals(loss.own, 2), loss.difference.signedWords,
-                mark,
-            ]
-        }
         return rule
             + HTMLTable(
-                head: ["cell", "rival", "figure", "Strait, %", "Strait − rival, pp", "beyond the interval"], rows: rows,
-                numbers: [3, 4]
+                head: [
+                    "cell", "figure", "Strait, %", "best rival", "Strait − rival, pp", "beyond the interval",
+                    "also ahead",
+                ], rows: rows, numbers: [2, 4]
             ).html
+    }
+
+    /// A row for each cell and figure, with the rival that is farthest ahead.
+    private var rows: [[String]] {
+        struct Place: Hashable {
+            var cell: Cell
+            var metric: String
+        }
+        var order: [Place] = []
+        var groups: [Place: [Loss]] = [:]
+        for loss in all {
+            let place = Place(cell: loss.cell, metric: loss.metric)
+            if groups[place] == nil { order.append(place) }
+            groups[place, default: []].append(loss)
+        }
+        return order.compactMap { place in
+            guard let losses = groups[place], let first = losses.first else { return nil }
+            return [
+                place.cell.label, place.metric, Estimate.decimals(first.own, 2), first.rival,
+                first.difference.signedWords,
+                first.difference.lower > 0 ? "yes" : "no", losses.dropFirst().map(\.rival).joined(separator: ", "),
+            ]
+        }
     }
 }

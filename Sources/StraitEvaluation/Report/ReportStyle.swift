@@ -24,7 +24,7 @@ enum ReportStyle {
         @media (prefers-color-scheme:dark){:root{--paper:#14181d;--ink:#e6e9ed;--soft:#a4adb7;--grid:#2c333b;--band:#1b2f26;\
         --k0:#56b4e9;--k1:#ff9d4d;--k2:#e49ac4;--k3:#2fc79d;--k4:#f4f4f4;--k5:#e0c040;--kg:#7b858f;--good:#2fc79d;--bad:#ff6b6b;\
         --low:#4d6379}}
-        .paper{fill:var(--paper)}
+        .paper{fill:var(--paper)}.cut{stroke:var(--paper);stroke-width:3}
         .t,.n,.s,.h,.name{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;font-size:10.5px;\
         fill:var(--ink)}
         .n{fill:var(--soft)}.s{font-size:12px;font-weight:600}.h{font-size:15px;font-weight:700}
@@ -59,7 +59,10 @@ enum ReportStyle {
         .verdict-undecided,.verdict-unmeasured,.verdict-shown{color:var(--soft)}
         code{font-size:13px;overflow-wrap:anywhere}dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 12px;margin:8px 0}
         dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}nav{columns:2;font-size:14px}nav a{display:block;color:var(--k0)}
-        @media (max-width:600px){nav{columns:1}}
+        @media (max-width:600px){nav{columns:1}td,th{white-space:nowrap}.cards thead{display:none}\
+        .cards,.cards tbody,.cards tr,.cards td{display:block;white-space:normal}.cards tr{padding:6px 0;\
+        border-bottom:1px solid var(--grid)}.cards td,.cards td.r{border:0;padding:1px 0;text-align:left}.cards td:empty{display:none}\
+        .cards td.r::before{content:attr(data-name) ": ";color:var(--soft)}}
 
         """
 }

@@ -35,6 +35,7 @@ struct ReportTables {
             + "with half its 95 % interval, and by how much it holds.</p>\n"
             + HTMLTable(
                 head: ["", "target", "measured", "margin", "where", "in all"], rows: rows, numbers: [2, 3],
+                becomesCards: true,
                 style: { word in TargetRow.Verdict(rawValue: word).map { "verdict-\($0.rawValue)" } }
             ).html
     }

@@ -28,7 +28,7 @@ struct WasteFigures {
                 name: "waste", title: "Device time spent on late or killed work",
                 caption:
                     "The share of the device's time that went into requests which were answered late or whose batch was "
-                    + "killed, with Student's 95 % intervals over the seeds.",
+                    + "killed, with Student's 95 % intervals over the seeds. Bars with a gap near their end are cut.",
                 panels: panels)
         ]
     }

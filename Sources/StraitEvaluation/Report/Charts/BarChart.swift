@@ -47,7 +47,7 @@ struct BarChart {
     /// The chart in a picture of a width.
     func drawing(width: Double = Figure.narrow) -> Drawing {
         let names = rows.map { TextWidth.of($0.name, size: Drawing.small) }.max() ?? 0
-        let left = min(names + 14, width * 0.45)
+        let left = min(names + 22, width * 0.45)
         let bottom = Self.top + Double(rows.count) * Self.rowHeight + 4
         var picture = Drawing(width: width, height: bottom + Self.below)
         picture.text(title, Point(x: 6, y: 16), "s")
@@ -64,13 +64,24 @@ struct BarChart {
         return picture
     }
 
+    /// How far an axis goes: to the greatest end of a bar, unless one or a few are so much longer than the rest that nothing
+    /// else could be read. Those are cut, and their numbers say how long they are.
+    private static func reach(_ ends: [Double]) -> Double {
+        let sorted = ends.sorted()
+        guard let greatest = sorted.last else { return 0 }
+        for index in sorted.indices.dropFirst() where index > sorted.count * 3 / 4 {
+            if sorted[index] > 3 * sorted[index - 1], sorted[index - 1] > 0 { return sorted[index - 1] * 1.2 }
+        }
+        return greatest
+    }
+
     private func middle(_ row: Int) -> Double { Self.top + (Double(row) + 0.5) * Self.rowHeight + 2 }
 
     private func draw(_ column: Column, _ picture: inout Drawing, from: Double, to: Double, _ bottom: Double) {
         let shown = column.values.map { $0.flatMap { $0.value.isFinite ? $0 : nil } }
         let ends = shown.compactMap(\.self).flatMap { $0.halfWidth.isFinite ? [$0.lower, $0.upper] : [$0.value] }
         let isSigned = shown.contains { ($0?.value ?? 0) < 0 }
-        let high = max(ends.max() ?? 0, least)
+        let high = max(Self.reach(ends), least)
         // Differences have a side on which they are good; others start from 0.
         let scale = Scale(.linear, isSigned ? min(ends.min() ?? 0, -least * 0.3) : 0, high, from: from, to: to)
         for tick in scale.ticks(about: 3) {
@@ -93,7 +104,9 @@ struct BarChart {
             let place = scale.place(value.value)
             let box = Box(left: min(zero, place), top: middle(index) - 5, width: abs(place - zero), height: 10)
             picture.rectangle(box, "\(rows[index].style) bar", hint: "\(rows[index].name): \(value.words)")
-            if value.halfWidth.isFinite, value.halfWidth > 0 {
+            if value.value > high {
+                picture.line(Point(x: to - 9, y: middle(index) + 7), Point(x: to - 5, y: middle(index) - 7), "cut")
+            } else if value.halfWidth.isFinite, value.halfWidth > 0 {
                 picture.interval(
                     Point(x: scale.place(value.lower), y: middle(index)),
                     Point(x: scale.place(value.upper), y: middle(index)), "e")

@@ -23,7 +23,7 @@ struct DotChart {
 
     /// The chart in a picture of a width.
     func drawing(width: Double = Figure.narrow) -> Drawing {
-        let left = min((rows.map { TextWidth.of($0, size: Drawing.small) }.max() ?? 0) + 14, width * 0.4)
+        let left = min((rows.map { TextWidth.of($0, size: Drawing.small) }.max() ?? 0) + 18, width * 0.4)
         let keys = keys(width: width)
         let top = 26 + Double((keys.map(\.line).max() ?? 0) + 1) * 13
         let rowHeight = Double(series.count) * Self.dotHeight + 9

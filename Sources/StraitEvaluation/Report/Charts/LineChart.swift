@@ -146,9 +146,15 @@ struct LineChart {
         for (point, mark) in zip(points, line.marks) {
             let name = mark.label.isEmpty ? line.name : "\(line.name) \(mark.label)"
             picture.dot(
-                point, radius: line.isOurs ? 3.4 : joins ? 2 : 3, "\(line.style) p",
+                point, radius: Self.radius(line, joins), "\(line.style) p",
                 hint: "\(name): \(Markup.number(mark.x)); \(mark.y.words)")
         }
+    }
+
+    /// Many points of a line are small.
+    private static func radius(_ line: Series, _ joins: Bool) -> Double {
+        let isDense = joins && line.marks.count > 15
+        return line.isOurs ? (isDense ? 1.8 : 3.4) : isDense ? 1.2 : joins ? 2 : 3
     }
 
     private func name(
