@@ -4,6 +4,13 @@
 public enum Action: Sendable, Hashable {
     /// Put a batch on a lane; it starts by itself as soon as its inputs are there.
     case stage(StagedBatch)
+    /// Stop a batch whose kernels run; it keeps its lane. Only on devices that can pause.
+    case pause(BatchID)
+    /// Let a paused batch go on.
+    case resume(BatchID)
+    /// Abort a batch that is on a lane; what it has done is lost. Send `Event.killed` when its lane is free, unless its
+    /// kernels are done before that. Only on devices that can kill.
+    case kill(BatchID)
     /// Tell a client how its request ended. Comes exactly once for each arrival.
     case answer(RequestID, Outcome)
     /// Send `Event.timer` at this instant; replaces the instant asked for before.

@@ -33,7 +33,7 @@ extension SchedulerState {
     /// - Complexity: O(lanes) when the request would meet its deadline behind all that waits; otherwise
     ///   O(examined queues · log waiting).
     func arrivalTest(of request: Request, at now: Instant) -> ArrivalTest {
-        let free = earliestFreeLane(at: now)
+        let free = earliestFreeLane(for: request.requestClass, at: now)
         let own = estimator.leastTime(request.work, rows: request.rows)
         guard free < .never else { return ArrivalTest(laneFree: .never, ahead: .zero, own: own, at: now) }
         var all = queues.queuedTime[RequestClass.high.rawValue]

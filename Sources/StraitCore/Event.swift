@@ -20,6 +20,8 @@ public enum Event: Sendable, Hashable {
     case finished(BatchID, MeasuredTimes)
     /// A batch failed on its device; its lane is usable again.
     case failed(BatchID)
+    /// A batch was aborted as `Action.kill` asked for: its lane is free, and its requests wait again where they stood.
+    case killed(BatchID)
     /// The instant of the last `setTimer` action has come. Harmless when early, late or unasked for.
     case timer
 }
@@ -30,11 +32,17 @@ public struct DeviceDescription: Sendable, Hashable {
     public var lanes: Int
     /// How it copies; nil for a device that works on host memory and sends neither `copiedIn` nor `kernelsDone`.
     public var copying: CopyDescription?
+    /// Whether it can stop a batch on its lane and let it go on later.
+    public var canPause: Bool
+    /// Whether it can abort a batch on its lane, with all progress lost.
+    public var canKill: Bool
 
     /// A device with a number of lanes.
-    public init(lanes: Int, copying: CopyDescription? = nil) {
+    public init(lanes: Int, copying: CopyDescription? = nil, canPause: Bool = false, canKill: Bool = false) {
         self.lanes = lanes
         self.copying = copying
+        self.canPause = canPause
+        self.canKill = canKill
     }
 }
 

@@ -36,15 +36,13 @@ extension Scheduler {
         }
         if waiting != state.queues.waiting { return "\(state.queues.waiting) counted as waiting, \(waiting) found" }
         if times != state.queues.queuedTime { return "\(state.queues.queuedTime) summed as queued, \(times) found" }
-        if state.queues.waitingInAll > state.limits.maximumWaiting { return "more requests wait than may" }
-        if waiting[RequestClass.low.rawValue] > state.limits.room(for: .low) {
-            return "more low requests wait than may"
-        }
         return nil
     }
 
     private func brokenRequest() -> String? {
         var waiting = 0
+        // Those that came back from killed batches may be beyond the limits.
+        var first = [0, 0]
         var live = [0, 0]
         for record in state.requests.records {
             let id = record.request.id
@@ -58,6 +56,7 @@ extension Scheduler {
                 if batch.work != record.request.work { return "\(id) runs in a batch of other work" }
             case .waiting(let queue, let key, let sequence):
                 waiting += 1
+                if !record.isReturned { first[record.request.requestClass.rawValue] += 1 }
                 let entry = QueueEntry(key: key, sequence: sequence, request: id, rows: Int32(record.request.rows))
                 if !state.queues[queue].holds(entry) { return "\(id) waits in a queue that does not hold it" }
             }
@@ -65,6 +64,8 @@ extension Scheduler {
         }
         // As many as the queues hold, and each is in its queue: so the queues hold nothing else.
         if waiting != state.queues.waitingInAll { return "a queue holds a request that does not wait" }
+        if first[0] + first[1] > state.limits.maximumWaiting { return "more requests wait than may" }
+        if first[RequestClass.low.rawValue] > state.limits.room(for: .low) { return "more low requests wait than may" }
         if let probe = state.pendingProbe, state.requests[probe]?.state != .probing { return "no \(probe) is to probe" }
         for index in live.indices {
             let counters = state.counters[index]
@@ -83,7 +84,7 @@ extension Scheduler {
             let model = state.models[index]
             waiting += model.waiting
             if model.hasShedSince { shedding += 1 }
-            if let limit = model.description.maximumQueued, model.waiting > limit {
+            if let limit = model.description.maximumQueued, model.waiting - returned(to: index) > limit {
                 return "\(model.waiting) requests wait for model \(index), which takes \(limit)"
             }
             if model.isProbing != (probes(of: index) == 1) { return "model \(index) has \(probes(of: index)) probes" }
@@ -91,6 +92,15 @@ extension Scheduler {
         if waiting != state.queues.waitingInAll { return "a model miscounts what waits for it" }
         if shedding != state.modelsShedding { return "models that shed are miscounted" }
         return nil
+    }
+
+    /// Requests of a model that wait again after their batch was killed.
+    private func returned(to model: Int) -> Int {
+        var returned = 0
+        for record in state.requests.records where record.isReturned && record.request.work.model.index == model {
+            if case .waiting = record.state { returned += 1 }
+        }
+        return returned
     }
 
     private func probes(of model: Int) -> Int {
@@ -166,6 +176,7 @@ extension Scheduler {
         if batch.rows < 1 || batch.rows > state.models[batch.work.model.index].description.maximumBatch {
             return "\(batch.rows) rows are not a batch of model \(batch.work.model.index)"
         }
+        if let broken = state.brokenPreemption(batch) { return broken }
         if batch.stagedAt > lastStep { return "staged in the future" }
         if batch.predictedFinish <= batch.stagedAt || batch.predictedFinish == .never {
             return "predicted to finish at \(batch.predictedFinish), staged at \(batch.stagedAt)"

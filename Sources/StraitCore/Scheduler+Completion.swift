@@ -14,7 +14,8 @@ extension Scheduler {
     }
 
     mutating func kernelsDone(_ batch: BatchID, at now: Instant) {
-        guard let record = state.batches[batch], record.phase == .running else {
+        guard let record = state.batches[batch], record.phase == .running || record.phase == .paused
+        else {
             preconditionFailure("only a running batch's kernels can be done")
         }
         state.account(record.device, until: now)
@@ -23,6 +24,7 @@ extension Scheduler {
             $0.phase = .copyingOut
             $0.kernelsDoneAt = now
         }
+        if record.phase == .paused { endPause(record, at: now) }
         state.refreshSpeeds(record.device)
     }
 
@@ -35,8 +37,11 @@ extension Scheduler {
         }
         // Not the clock alone: a driver's may be coarser than its device's.
         let times = times.believed(within: max(now, record.hangsFrom) - record.stagedAt)
-        learn(from: record, times, at: now)
-        if times.total > .zero { policy.noteFinished(record, times, state) }
+        // What was paused took as long as the pause.
+        if !record.wasPaused {
+            learn(from: record, times, at: now)
+            if times.total > .zero { policy.noteFinished(record, times, state) }
+        }
         release(record, at: now)
         for id in record.members {
             guard let member = state.requests[id] else { continue }
@@ -60,11 +65,16 @@ extension Scheduler {
         }
     }
 
-    mutating func release(_ record: BatchRecord, at now: Instant) {
+    /// Takes a batch that has ended off its device.
+    mutating func vacate(_ record: BatchRecord) {
         if record.phase != .copyingOut { state.devices.leaveLane(record.device, lane: record.lane) }
         state.devices.leave(record.device, record.id, wasHung: record.isHung)
         state.batches.close(record.id)
         state.refreshSpeeds(record.device)
+    }
+
+    mutating func release(_ record: BatchRecord, at now: Instant) {
+        vacate(record)
         state.noteCompletion(of: record.work.model, wasProbe: record.isProbe, at: now)
     }
 

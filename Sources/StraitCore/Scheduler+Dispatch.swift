@@ -4,12 +4,12 @@
 
 extension Scheduler {
     mutating func dispatch(at now: Instant, into actions: inout ActionList) {
-        while state.devices.eligibleCount > 0 {
-            if let probe = state.pendingProbe {
+        while state.devices.eligibleCount > 0 || (preempts && state.batches.liveCount > 0) {
+            if let probe = state.pendingProbe, state.devices.eligibleCount > 0 {
                 stageProbe(probe, at: now, into: &actions)
                 continue
             }
-            guard state.queues.waitingInAll > 0 else { return }
+            guard state.queues.waitingInAll > 0 || (preempts && state.batches.liveCount > 0) else { return }
             let decision = policy.decide(state, at: now)
             let weighing = takeWeighing()
             switch decision {
@@ -17,6 +17,9 @@ extension Scheduler {
                 explainWait(weighing, at: now)
                 timer.policyWake = instant
                 return
+            case .pause(let batch): pause(batch, at: now, into: &actions)
+            case .resume(let batch): resume(batch, at: now, into: &actions)
+            case .kill(let batch): kill(batch, into: &actions)
             case .shedFirst(let queue): shedFirst(of: queue, at: now, into: &actions)
             case .dispatch(let dispatch):
                 stage(

@@ -10,6 +10,7 @@ public struct Scheduler: Sendable {
     let shedding: Shedding
     let order: QueueOrder
     let soloLearning: SoloLearning
+    let preempts: Bool
     private(set) var lastStep = Instant(nanoseconds: .min)
     var timer = CoreTimer()
     var predictor = Predictor()
@@ -25,7 +26,9 @@ public struct Scheduler: Sendable {
         self.shedding = policy.shedding
         self.order = policy.order
         self.soloLearning = policy.soloLearning
+        self.preempts = policy.preemption != .none
         self.state = SchedulerState(limits: limits, options: options)
+        state.highTakesLanes = policy.preemption == .kill
         if options.explanations > 0 { decisions = DecisionLog(capacity: options.explanations) }
     }
 
@@ -66,6 +69,7 @@ public struct Scheduler: Sendable {
         case .kernelsDone(let batch): kernelsDone(batch, at: now)
         case .finished(let batch, let times): finish(batch, times, at: now, into: &actions)
         case .failed(let batch): fail(batch, at: now, into: &actions)
+        case .killed(let batch): killed(batch, at: now)
         case .timer:
             timer.armed = .never
             shedHopeless(at: now, into: &actions)

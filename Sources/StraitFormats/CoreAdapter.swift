@@ -66,6 +66,13 @@ struct CoreAdapter: Sendable {
             let batch = try batch(number)
             batches.leave(number)
             step(.failed(batch.id), at: instant, into: &output)
+        case .killed(let number):
+            let batch = try batch(number)
+            guard batch.isBeingKilled, batch.phase != .copyingOut else {
+                throw refusal("event", "batch \(number) is not to be killed, or its kernels were done before")
+            }
+            batches.leave(number)
+            step(.killed(batch.id), at: instant, into: &output)
         case .timer: step(.timer, at: instant, into: &output)
         case .device(let device): try add(device, key: "device.name", at: instant, into: &output)
         case .model(let model): try add(model, key: "model.name", at: instant, into: &output)
@@ -205,6 +212,12 @@ struct CoreAdapter: Sendable {
         for action in actions.actions {
             switch action {
             case .stage(let batch): write(batch, to: &output)
+            case .pause(let batch): output.preempt("pause", batch: batches.number(of: batch))
+            case .resume(let batch): output.preempt("resume", batch: batches.number(of: batch))
+            case .kill(let batch):
+                let number = batches.number(of: batch)
+                batches.noteKill(number)
+                output.preempt("kill", batch: number)
             case .answer(let id, let outcome):
                 output.answer(requests.name(of: id), outcome)
                 if scheduler.decisions != nil { past.note(id, requests.name(of: id), at: now) }

@@ -53,7 +53,7 @@ struct CoreDevice: Sendable {
     var name: String
     var description: DeviceDescription
 
-    private static let keys = ["name", "lanes", "copying"]
+    private static let keys = ["name", "lanes", "copying", "can_pause", "can_kill"]
     private static let copyingKeys = ["overhead_ms", "bytes_per_second", "uplink"]
 
     /// Reads a device.
@@ -64,6 +64,8 @@ struct CoreDevice: Sendable {
         if let node = fields.optional("copying") {
             description.copying = try Self.copying(node, at: fields.keyPath("copying"))
         }
+        description.canPause = try fields.optionalBool("can_pause") ?? false
+        description.canKill = try fields.optionalBool("can_kill") ?? false
         try fields.finish(known: Self.keys)
     }
 

@@ -18,6 +18,7 @@ enum CoreEvent: Sendable {
     case kernelsDone(batch: Int64)
     case finished(batch: Int64, CoreTimes)
     case failed(batch: Int64)
+    case killed(batch: Int64)
     case timer
     case device(CoreDevice)
     case model(CoreModel)
@@ -64,6 +65,7 @@ extension CoreLine {
         case kernelsDone = "kernels_done"
         case finished
         case failed
+        case killed
         case timer
         case device
         case model
@@ -116,6 +118,7 @@ extension CoreLine {
         case .copiedIn: return .copiedIn(batch: try batch(&fields))
         case .kernelsDone: return .kernelsDone(batch: try batch(&fields))
         case .failed: return .failed(batch: try batch(&fields))
+        case .killed: return .killed(batch: try batch(&fields))
         case .finished:
             let batch = try fields.whole("batch", in: Bounds.batchNumber)
             let times = CoreTimes(

@@ -47,6 +47,15 @@ extension JSONText {
         }
     }
 
+    /// - Parameter action: what to do with a batch that is on a device.
+    mutating func preempt(_ action: StaticString, batch: Int64) {
+        raw("{\"action\":\"")
+        raw(action)
+        raw("\",\"batch\":")
+        integer(UInt64(batch.magnitude))
+        raw("}\n")
+    }
+
     mutating func timer(_ instant: Instant) {
         raw("{\"action\":\"timer\",\"at_ms\":")
         milliseconds(instant.nanoseconds)

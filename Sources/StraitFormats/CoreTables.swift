@@ -69,10 +69,14 @@ struct BatchLedger: Sendable {
         var stagedAt: Instant
         var kernelsFrom: Instant
         var copyOutFrom: Instant
+        /// Whether the driver was asked to kill it.
+        var isBeingKilled = false
     }
 
     private var entries: [Int64: Entry] = [:]
     private var next: Int64 = 0
+    /// The number of the last batch in each of the scheduler's slots.
+    private var numberOfSlot: [Int64] = []
 
     /// The batch of a number, while it is on its device.
     subscript(number: Int64) -> Entry? { entries[number] }
@@ -81,11 +85,19 @@ struct BatchLedger: Sendable {
     mutating func enter(_ id: BatchID, copies: Bool, at now: Instant) -> Int64 {
         let number = next
         next += 1
+        while numberOfSlot.count <= Int(id.slot) { numberOfSlot.append(number) }
+        numberOfSlot[Int(id.slot)] = number
         entries[number] = Entry(
             id: id, copies: copies, phase: copies ? .copyingIn : .running, stagedAt: now, kernelsFrom: now,
             copyOutFrom: now)
         return number
     }
+
+    /// The number of a batch that is on its device.
+    func number(of id: BatchID) -> Int64 { numberOfSlot[Int(id.slot)] }
+
+    /// Notes that the driver is asked to kill a batch.
+    mutating func noteKill(_ number: Int64) { entries[number]?.isBeingKilled = true }
 
     /// Notes that a batch has come further.
     mutating func advance(_ number: Int64, to phase: Phase, at now: Instant) {

@@ -193,6 +193,8 @@ package final class Engine: Sendable {
             case .stage(let staged):
                 if state.tape != nil { state.record(staged, at: now) }
                 effects.starts.append(makeBatch(staged, &state, at: now))
+            case .pause, .resume, .kill:
+                preconditionFailure("no policy that a server runs preempts: PolicyName.live leaves those out")
             case .answer(let id, let outcome):
                 state.tape?.answered(id, outcome, at: now)
                 let slot = state.slots.remove(id)

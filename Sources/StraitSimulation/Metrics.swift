@@ -32,6 +32,7 @@ struct Metrics: Sendable {
     private var latenesses: [[Int64]]
     private var deviceTime = 0.0
     private var lateTime: [Double]
+    private var killedTime: [Double]
     private var batches = 0
     private var rows = 0
     /// The batch that ends at present, for what its members' answers say about it.
@@ -48,6 +49,7 @@ struct Metrics: Sendable {
         latencies = classes.map { _ in [] }
         latenesses = classes.map { _ in [] }
         lateTime = classes.map { _ in 0 }
+        killedTime = classes.map { _ in 0 }
     }
 
     mutating func arrived(_ request: LiveRequest) {
@@ -71,6 +73,12 @@ struct Metrics: Sendable {
         cells[batch.requestClass.rawValue][batch.model].prediction.note(
             predicted: (batch.predictedFinish - batch.stagedAt).seconds, actual: (now - batch.stagedAt).seconds,
             batch.calibration)
+    }
+
+    mutating func killed(_ batch: BatchInFlight, after kernels: Duration) {
+        guard batch.stagedAt >= warmUp else { return }
+        deviceTime += kernels.seconds
+        killedTime[batch.requestClass.rawValue] += kernels.seconds
     }
 
     mutating func answered(_ request: LiveRequest, _ outcome: Outcome, at now: Instant) {
@@ -124,7 +132,8 @@ struct Metrics: Sendable {
             return ClassResult(
                 requestClass: requestClass, models: models, latency: Percentiles(latencies[place]),
                 lateness: Percentiles(latenesses[place]),
-                waste: deviceTime > 0 ? lateTime[place] / deviceTime : 0)
+                waste: deviceTime > 0 ? (lateTime[place] + killedTime[place]) / deviceTime : 0,
+                killed: deviceTime > 0 ? killedTime[place] / deviceTime : 0)
         }
         let prediction = PredictionScore.sum(classes.map(\.prediction))
         return RunResult(

@@ -172,7 +172,7 @@ private struct Bench {
             residents[index].isRunning = true
             residents[index].startedAt = now
         case .kernelsDone: end(residents.remove(at: index), at: now)
-        case .finished: break
+        case .finished, .killed: break
         }
         meetAnew()
     }

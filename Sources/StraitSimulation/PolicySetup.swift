@@ -53,10 +53,12 @@ package struct PolicySetup: Sendable, Hashable {
     private static func bestLanes(_ policy: PolicyName) -> Int {
         switch policy {
         // It decides itself how many run together.
-        case .strait: 4
+        case .strait, .oracle: 4
+        // Batches that are paused keep theirs.
+        case .preemptLevel1: 4
         // More than two cost more than they gain.
-        case .edfPriority, .edfPriorityEWMA, .edfPriorityEWMAGate, .gpuletPriority, .triton, .fifo, .orion, .nexus,
-            .symphony:
+        case .edfPriority, .edfPriorityEWMA, .edfPriorityEWMAGate, .gpuletPriority, .preemptReset, .triton, .fifo,
+            .orion, .nexus, .symphony:
             2
         }
     }

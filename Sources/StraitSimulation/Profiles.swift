@@ -11,7 +11,8 @@ extension Scenario {
             copying: copies
                 ? CopyDescription(
                     overhead: Duration(nanoseconds: link.overhead), bytesPerSecond: link.pinnedRate,
-                    uplink: uplink == nil ? nil : 0) : nil)
+                    uplink: uplink == nil ? nil : 0) : nil,
+            canPause: true, canKill: true)
     }
 
     /// What the scheduler is told of a model: averages over phases at powers of two of rows, each with an error; of some

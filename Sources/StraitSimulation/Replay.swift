@@ -63,6 +63,7 @@ package struct Replay: Sendable {
         case .finished(let batch, let times):
             "batch \(batch.slot) is done: copied in in \(span(times.copyIn)), ran for \(span(times.kernels)), "
                 + "copied out in \(span(times.copyOut))"
+        case .killed(let batch): "batch \(batch.slot) was killed; its requests wait again"
         case .deviceAdded(let device): "a device of \(device.lanes) lanes joins"
         case .modelAdded(let model): "a model of at most \(model.maximumBatch) rows joins"
         case .timer: "the timer"
@@ -81,6 +82,9 @@ package struct Replay: Sendable {
             return "refuse request \(request.slot), \(reason), predicted for \(time(finish))"
         }
         if case .answer(let request, let outcome) = action { return "answer request \(request.slot): \(outcome)" }
+        if case .pause(let batch) = action { return "pause batch \(batch.slot)" }
+        if case .resume(let batch) = action { return "let batch \(batch.slot) go on" }
+        if case .kill(let batch) = action { return "kill batch \(batch.slot)" }
         if case .setTimer(let instant) = action { return "timer at \(time(instant))" }
         return "\(action)"
     }

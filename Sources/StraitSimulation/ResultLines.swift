@@ -9,7 +9,7 @@ extension RunResult {
     ///
     /// The last keys, of a class and of each of its models, are about batches, which count as high if any of their
     /// requests is: `coverage_p95` and `coverage_p99` are the shares that ended within their bounds as of their staging,
-    /// `width` is the mean of q95/q50.
+    /// `width` is the mean of q95/q50. `killed` is the part of `waste` that went into batches that were killed.
     package var jsonLines: String { classes.map { line($0) + "\n" }.joined() }
 
     private func line(_ result: ClassResult) -> String {
@@ -47,6 +47,7 @@ extension RunResult {
         line.add("prediction_bias", share: predictionBias)
         line.add("models", raw: "[" + result.models.map(object).joined(separator: ",") + "]")
         line.add(result.prediction.coverage)
+        line.add("killed", share: result.killed)
         return line.text
     }
 

@@ -28,6 +28,8 @@ struct RunChecker: Sendable {
         case copiedIn(UInt32)
         case kernelsDone(UInt32)
         case finished(UInt32)
+        case killed(UInt32)
+        case stop(Action)
         case stage(UInt32)
         case answer(UInt32)
     }
@@ -42,7 +44,9 @@ struct RunChecker: Sendable {
     /// Events told of when something breaks.
     private static let notesKept = 32
 
-    private var requests: [LiveRequest?] = []
+    var requests: [LiveRequest?] = []
+    /// Whether the batch in a slot is stopped, and who is in it.
+    var batches: [BatchOnLane] = []
     private var lanes: [[UInt32?]]
     private var notes: [(note: Note, at: Instant)] = []
     private var noted = 0
@@ -117,6 +121,7 @@ struct RunChecker: Sendable {
             requests[Int(id.slot)]?.isRunning = true
             rows += request.rows
         }
+        noteStaged(batch.batch.slot, members)
         if rows != batch.rows { return "\(name) has \(batch.rows) rows, and members with \(rows)" }
         return nil
     }

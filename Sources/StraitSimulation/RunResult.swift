@@ -33,8 +33,11 @@ package struct ClassResult: Sendable, Hashable {
     package let latency: Percentiles
     /// How late the late ones were.
     package let lateness: Percentiles
-    /// The share of the devices' time that went into requests of this class that were late.
+    /// The share of the devices' time that went into requests of this class that were late, or into batches of it that
+    /// were killed.
     package let waste: Double
+    /// The share of the devices' time that went into batches of this class that were killed.
+    package let killed: Double
 
     /// How well the ends of its batches were predicted when they were staged, and how often the bounds on them held.
     package var prediction: PredictionScore { PredictionScore.sum(models.map(\.prediction)) }

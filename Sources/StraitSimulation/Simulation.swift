@@ -165,6 +165,12 @@ package struct Simulation: Sendable {
                 metrics.finished(batches[event.job], measured, at: now)
                 tape?.ended(batch, .finished, at: now)
                 try step(.finished(batch, measured), as: .finished(batch.slot))
+            case .killed(let times):
+                if let rule = checker.killed(batch.slot) { throw broken(rule) }
+                checker.leaveLane(device: batches[event.job].device, lane: batches[event.job].lane)
+                metrics.killed(batches[event.job], after: Duration(nanoseconds: times.kernels))
+                tape?.ended(batch, .killed, at: now)
+                try step(.killed(batch), as: .killed(batch.slot))
             }
         }
     }
@@ -187,6 +193,7 @@ package struct Simulation: Sendable {
                 freeSlots.append(RequestID(slot: id.slot, generation: id.generation &+ 1))
                 if let group = live.group { clients.answered(group: group, isServed: live.isRunning, at: now) }
             case .stage(let staged): try stage(staged)
+            case .pause(let batch), .resume(let batch), .kill(let batch): try stop(batch, action)
             }
         }
         tape?.stepEnded()
@@ -216,6 +223,19 @@ package struct Simulation: Sendable {
                 id: slot, device: staged.device.index, model: staged.model.index, rows: staged.rows,
                 noiseKey: UInt64(leader.index)),
             at: now.nanoseconds)
+    }
+
+    /// Stops a batch, lets it go on, or kills it.
+    private mutating func stop(_ batch: BatchID, _ action: Action) throws(SimulationError) {
+        checker.note(.stop(action), at: now)
+        if let rule = checker.stopped(action) { throw broken(rule) }
+        let job = Int(batch.slot)
+        switch action {
+        case .pause: accelerator.pause(job: job, at: now.nanoseconds)
+        case .resume: accelerator.resume(job: job, at: now.nanoseconds)
+        case .kill: accelerator.kill(job: job, at: now.nanoseconds)
+        case .stage, .answer, .setTimer: break
+        }
     }
 
     private func broken(_ what: String) -> SimulationError {

@@ -8,6 +8,8 @@ package struct AcceleratorDescription: Sendable, Hashable {
     package var physics = Physics.waterfill
     /// What is random.
     package var noise = NoiseLevels()
+    /// What it costs to stop batches.
+    package var preemption = PreemptionCosts()
     /// Models that become slower or faster at a time.
     package var modelChanges: [ModelChange] = []
     /// Bytes per second of each shared uplink and direction, by the number that devices name.

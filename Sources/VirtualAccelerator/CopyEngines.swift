@@ -77,6 +77,24 @@ struct CopyEngines: Sendable {
         refresh(at: now)
     }
 
+    /// Takes a copy out, served or not.
+    ///
+    /// - Parameter started: gets the job whose service starts now in its place.
+    mutating func cancel(job: Int, device: Int, at now: Int64, started: inout [Int]) {
+        guard engines[device].current?.job == job else {
+            engines[device].queue.removeAll { $0.job == job }
+            return
+        }
+        progress(to: now)
+        engines[device].current = nil
+        if !engines[device].queue.isEmpty {
+            let transfer = engines[device].queue.removeFirst()
+            started.append(transfer.job)
+            serve(transfer, on: device, at: now)
+        }
+        refresh(at: now)
+    }
+
     private mutating func serve(_ transfer: Transfer, on device: Int, at now: Int64) {
         engines[device].current = transfer
         engines[device].flowsAt = now + engines[device].overhead

@@ -39,6 +39,8 @@ package struct KernelModel: Sendable, Hashable {
     package var demand: ResourceDemand
     /// How much it suffers from what others hold in the cache, 0…1.
     package var cacheSensitivity: Double
+    /// Commands that one batch is launched as. A hundred is what an optimised CNN of some 50 layers has.
+    package var commands = 100
     /// What its phases are drawn from.
     package var seed: UInt64
 

@@ -13,22 +13,35 @@ package struct VirtualAccelerator: Sendable {
     /// The models.
     package let models: [KernelModel]
 
-    private struct Record: Sendable {
+    /// How far a job has come.
+    enum Stage: Sendable {
+        case copyingIn
+        case onKernels
+        case copyingOut
+        case gone
+    }
+
+    struct Record: Sendable {
         var job: Job
+        var stage = Stage.copyingIn
+        /// Whether its kernels stand still when they start.
+        var isHeld = false
         var key: UInt64
         var startedAt: Int64 = 0
         var times = ServiceTimes()
     }
 
     private let seed: UInt64
-    private var now: Int64 = 0
-    private var records: [Record] = []
-    private var freeRecords: [Int] = []
-    private var copiesIn: CopyEngines
+    var now: Int64 = 0
+    var records: [Record] = []
+    var freeRecords: [Int] = []
+    var copiesIn: CopyEngines
     private var copiesOut: CopyEngines
-    private var kernels: [KernelEngine]
+    var kernels: [KernelEngine]
+    /// Jobs that are being killed and when they will be gone, in that order.
+    var kills: [(at: Int64, index: Int)] = []
     private var done: [Int] = []
-    private var started: [Int] = []
+    var started: [Int] = []
 
     /// Idle devices at time 0.
     ///
@@ -41,7 +54,9 @@ package struct VirtualAccelerator: Sendable {
         copiesOut = CopyEngines(description)
         let courses = models.map(KernelCourse.init)
         kernels = description.devices.map {
-            KernelEngine($0, physics: description.physics, noise: description.noise, courses: courses)
+            KernelEngine(
+                $0, physics: description.physics, noise: description.noise, preemption: description.preemption,
+                courses: courses)
         }
     }
 
@@ -52,6 +67,7 @@ package struct VirtualAccelerator: Sendable {
     package var nextEvent: Int64? {
         var next = min(copiesIn.next, copiesOut.next)
         for engine in kernels { next = min(next, engine.next) }
+        if let kill = kills.first { next = min(next, kill.at) }
         return next == .max ? nil : next
     }
 
@@ -84,6 +100,7 @@ package struct VirtualAccelerator: Sendable {
             advanceCopiesIn(&events)
             for device in kernels.indices where kernels[device].next <= now { advanceKernels(on: device, &events) }
             advanceCopiesOut(&events)
+            carryOutKills(&events)
         }
         now = max(now, limit)
     }
@@ -96,10 +113,11 @@ package struct VirtualAccelerator: Sendable {
             let job = records[index].job
             records[index].times.copyIn = now - records[index].startedAt
             records[index].startedAt = now
+            records[index].stage = .onKernels
             events.append(AcceleratorEvent(time: now, job: job.id, kind: .copiedIn))
             _ = kernels[job.device].start(
                 job: index, model: job.model, rows: job.rows, slowdown: slowdown(of: job.model),
-                key: records[index].key, at: now)
+                key: records[index].key, isHeld: records[index].isHeld, at: now)
         }
         for index in started { records[index].startedAt = now }
     }
@@ -107,10 +125,13 @@ package struct VirtualAccelerator: Sendable {
     private mutating func advanceKernels(on device: Int, _ events: inout [AcceleratorEvent]) {
         clearLists()
         kernels[device].advance(to: now, done: &done, started: &started)
-        for index in done {
+        for (position, index) in done.enumerated() {
             let job = records[index].job
-            records[index].times.kernels = now - records[index].startedAt
+            records[index].times.kernels = now - records[index].startedAt - kernels[device].heldTimes[position]
             records[index].startedAt = now
+            records[index].stage = .copyingOut
+            // What ends before it is gone was not killed.
+            kills.removeAll { $0.index == index }
             events.append(AcceleratorEvent(time: now, job: job.id, kind: .kernelsDone))
             _ = copiesOut.submit(
                 job: index, device: device,
@@ -128,12 +149,17 @@ package struct VirtualAccelerator: Sendable {
             records[index].times.copyOut = now - records[index].startedAt
             events.append(
                 AcceleratorEvent(time: now, job: records[index].job.id, kind: .finished(records[index].times)))
-            freeRecords.append(index)
+            free(index)
         }
         for index in started { records[index].startedAt = now }
     }
 
-    private mutating func clearLists() {
+    mutating func free(_ index: Int) {
+        records[index].stage = .gone
+        freeRecords.append(index)
+    }
+
+    mutating func clearLists() {
         done.removeAll(keepingCapacity: true)
         started.removeAll(keepingCapacity: true)
     }
@@ -203,6 +229,8 @@ package struct AcceleratorEvent: Sendable, Hashable {
         case kernelsDone
         /// Its results are on the host.
         case finished(ServiceTimes)
+        /// It was killed and is gone, after it was served for so long.
+        case killed(ServiceTimes)
     }
 
     /// When.

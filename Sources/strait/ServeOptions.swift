@@ -31,7 +31,7 @@ struct ServeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "What decides who runs: \(PolicyName.allCases.map(\.rawValue).joined(separator: " or ")).",
+            "What decides who runs: \(PolicyName.live.map(\.rawValue).joined(separator: " or ")).",
             valueName: "name"))
     var policy = PolicyName.strait.rawValue
 
@@ -100,7 +100,11 @@ struct ServeOptions: ParsableArguments {
             "--lane-cores is '\(laneCores ?? "")'; expected a list such as 0,2-3")
         try check(
             PolicyName(rawValue: policy) != nil,
-            "--policy is '\(policy)'; there are \(PolicyName.allCases.map(\.rawValue).joined(separator: ", "))")
+            "--policy is '\(policy)'; there are \(PolicyName.live.map(\.rawValue).joined(separator: ", "))")
+        try check(
+            PolicyName(rawValue: policy)?.isForSimulation != true,
+            "--policy is '\(policy)', which only the simulator can run: it needs devices that pause or kill batches, or "
+                + "knowledge of what is to come; there are \(PolicyName.live.map(\.rawValue).joined(separator: ", "))")
         try check(
             deadlines != nil, "--default-deadline is '\(defaultDeadline)'; expected for instance high=1000,low=30000")
         try check(!noLearned || learned == nil, "--learned and --no-learned contradict each other")

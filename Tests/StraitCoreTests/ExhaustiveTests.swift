@@ -180,6 +180,7 @@ struct SmallWorld {
                     return
                 }
                 live.remove(at: index)
+            case .pause, .resume, .kill: preconditionFailure("its devices cannot stop batches")
             case .stage(let batch):
                 running.append((batch.batch, now))
                 if batch.predictedFinish < now { broken = "\(batch) is predicted to finish in the past" }

@@ -57,7 +57,21 @@ struct Harness {
         var batch: StagedBatch
         var events: [(at: Instant, event: Event)]
         var holdsLane = true
+        /// Whether its inputs are there.
+        var hasStarted: Bool
+        /// Since when it is paused, while it is.
+        var pausedAt: Instant?
+        var isBeingKilled = false
+
+        /// When something happens to it.
+        var next: Instant { pausedAt == nil ? events[0].at : .never }
     }
+
+    /// How long a kill takes.
+    var killTime = Duration.microseconds(50)
+    /// What became of batches that were stopped, to know that everything does somewhere.
+    private(set) var stops: [(action: Action, at: Instant)] = []
+    private(set) var killed: [BatchID] = []
 
     private var running: [Running] = []
     private var copies: [Bool] = []
@@ -69,17 +83,17 @@ struct Harness {
     init(
         policy: PolicyName = .edfPriority, lanes: [Int] = [1], models: [ModelDescription] = [.init(maximumBatch: 8)],
         limits: SchedulerLimits = SchedulerLimits(), copies: Bool = false,
-        options: SchedulerOptions = SchedulerOptions()
+        options: SchedulerOptions = SchedulerOptions(), canStop: Bool = false
     ) {
         scheduler = Scheduler(policy: policy, limits: limits, options: options)
-        for count in lanes { addDevice(lanes: count, copies: copies) }
+        for count in lanes { addDevice(lanes: count, copies: copies, canPause: canStop, canKill: canStop) }
         for model in models { step(.modelAdded(model)) }
     }
 
-    mutating func addDevice(lanes: Int, copies isCopying: Bool) {
+    mutating func addDevice(lanes: Int, copies isCopying: Bool, canPause: Bool = false, canKill: Bool = false) {
         copies.append(isCopying)
         let copying = isCopying ? CopyDescription(overhead: .microseconds(10), bytesPerSecond: 1e10) : nil
-        step(.deviceAdded(DeviceDescription(lanes: lanes, copying: copying)))
+        step(.deviceAdded(DeviceDescription(lanes: lanes, copying: copying, canPause: canPause, canKill: canKill)))
     }
 
     /// Steps the scheduler and carries out its actions, checking each.
@@ -100,13 +114,55 @@ struct Harness {
                 let members = Array(actions.members[batch.members])
                 check(batch, members)
                 batches.append((now, batch, members))
-                running.append(Running(batch: batch, events: course(of: batch)))
+                running.append(
+                    Running(batch: batch, events: course(of: batch), hasStarted: !copies[batch.device.index]))
+            case .pause(let batch), .resume(let batch), .kill(let batch): stop(batch, action)
             }
         }
         // What was learned changes only when a batch has ended.
         var wrong = scheduler.brokenTable()
         if wrong == nil, case .finished = event { wrong = scheduler.brokenEstimate() }
         if let wrong { fail("\(wrong), after \(event)") }
+    }
+
+    /// Stops a batch, lets it go on, or kills it.
+    private mutating func stop(_ batch: BatchID, _ action: Action) {
+        stops.append((action, now))
+        guard let index = running.firstIndex(where: { $0.batch.batch == batch && $0.holdsLane }) else {
+            return fail("\(action), but it is not on a lane")
+        }
+        let device = scheduler.state.devices[running[index].batch.device].description
+        switch action {
+        case .pause:
+            guard running[index].pausedAt == nil, running[index].hasStarted, !running[index].isBeingKilled else {
+                return fail("\(action), but it does not run")
+            }
+            if !device.canPause { fail("\(action), but its device cannot") }
+            running[index].pausedAt = now
+        case .resume:
+            guard let since = running[index].pausedAt else { return fail("\(action), but it is not paused") }
+            running[index].pausedAt = nil
+            for event in running[index].events.indices {
+                running[index].events[event].at = running[index].events[event].at + (now - since)
+            }
+        default:
+            if running[index].isBeingKilled { fail("\(action), but it is being killed already") }
+            if !device.canKill { fail("\(action), but its device cannot") }
+            running[index].isBeingKilled = true
+            let end = now + killTime
+            // What leaves its lane before is not killed.
+            let leaves = running[index].events.firstIndex {
+                switch $0.event {
+                case .copiedIn: false
+                default: true
+                }
+            }
+            if running[index].pausedAt == nil, let leaves, running[index].events[leaves].at <= end { return }
+            let isPaused = running[index].pausedAt != nil
+            running[index].events.removeAll { isPaused || $0.at > end }
+            running[index].pausedAt = nil
+            running[index].events.append((end, .killed(batch)))
+        }
     }
 
     private mutating func fail(_ message: String) {
@@ -192,8 +248,8 @@ struct Harness {
     /// Lets virtual time pass until an instant.
     mutating func advance(to end: Instant) {
         while true {
-            let index = running.indices.min { running[$0].events[0].at < running[$1].events[0].at }
-            let nextEvent = index.map { running[$0].events[0].at } ?? .never
+            let index = running.indices.min { running[$0].next < running[$1].next }
+            let nextEvent = index.map { running[$0].next } ?? .never
             let nextTimer = timer ?? .never
             guard min(nextEvent, nextTimer) <= end else { break }
             if nextTimer < nextEvent {
@@ -205,6 +261,10 @@ struct Harness {
                 now = max(now, at)
                 switch event {
                 case .finished, .failed: running.remove(at: index)
+                case .killed(let batch):
+                    running.remove(at: index)
+                    killed.append(batch)
+                case .copiedIn: running[index].hasStarted = true
                 case .kernelsDone: running[index].holdsLane = false
                 default: break
                 }

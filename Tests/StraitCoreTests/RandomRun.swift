@@ -48,6 +48,8 @@ struct RandomRun {
         harness = Harness(policy: policy, lanes: [], models: [], limits: limits, options: options)
         harness.label = "seed \(seed), \(policy.rawValue): "
         // A timer that comes late must do no harm; and where a policy asks again each half millisecond, it saves time.
+        // Now and then so long that batches end, are copied in, fail or are cancelled meanwhile.
+        harness.killTime = .milliseconds([0.05, 5].randomElement(using: &generator) ?? 0)
         harness.timerDelay = .milliseconds(Double.random(in: 0...8, using: &generator))
         for _ in 0..<Int.random(in: 0...3, using: &generator) { addDevice() }
         for _ in 0..<Int.random(in: 1...5, using: &generator) { addModel() }
@@ -56,7 +58,9 @@ struct RandomRun {
 
     private mutating func addDevice() {
         harness.addDevice(
-            lanes: Int.random(in: 1...3, using: &generator), copies: Bool.random(using: &generator))
+            lanes: Int.random(in: 1...3, using: &generator), copies: Bool.random(using: &generator),
+            canPause: Int.random(in: 0..<4, using: &generator) > 0,
+            canKill: Int.random(in: 0..<4, using: &generator) > 0)
     }
 
     private mutating func addModel() {
@@ -130,6 +134,17 @@ struct RandomRun {
     private mutating func note(_ outcomes: [RequestID: Outcome]) {
         for outcome in outcomes.values {
             if case .shed(let reason, _) = outcome { sights.insert("\(reason)") } else { sights.insert("\(outcome)") }
+        }
+        for (action, _) in harness.stops {
+            switch action {
+            case .pause: sights.insert("paused")
+            case .resume: sights.insert("resumed")
+            default: sights.insert("to be killed")
+            }
+        }
+        if !harness.killed.isEmpty { sights.insert("killed") }
+        if harness.killed.count < harness.stops.count(where: { if case .kill = $0.action { true } else { false } }) {
+            sights.insert("done before it was killed")
         }
         for batch in harness.batches {
             if let phase = harness.fate?(batch.batch).failsIn { sights.insert("failed while \(phase)") }

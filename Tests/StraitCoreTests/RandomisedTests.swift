@@ -23,7 +23,7 @@ internal import Testing
 
     @Test func `random runs go everywhere`() {
         var seen: Set<String> = []
-        for seed in 0..<UInt64(60) {
+        for seed in 0..<UInt64(120) {
             var run = RandomRun(seed: seed)
             run.play()
             seen.formUnion(run.sights)
@@ -32,7 +32,8 @@ internal import Testing
             "met", "late", "failed", "cancelled", "hopelessOnArrival", "hopelessInQueue", "queueFull",
             "modelQueueFull", "failed while copyingIn", "failed while running", "failed while copyingOut",
             "cancelled while waiting", "cancelled while probing", "cancelled while copyingIn",
-            "cancelled while running", "cancelled while copyingOut", "hung", "probe",
+            "cancelled while running", "cancelled while copyingOut", "hung", "probe", "paused", "resumed",
+            "to be killed", "killed", "done before it was killed", "cancelled while paused",
         ]
         #expect(all.subtracting(seen).isEmpty)
     }

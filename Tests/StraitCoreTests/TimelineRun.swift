@@ -166,6 +166,7 @@ struct TimelineRun {
             case .answer(let id, let outcome):
                 requests[Int(id.slot)].isAnswered = true
                 noteAnswer(requests[Int(id.slot)].name, words(outcome))
+            case .pause, .resume, .kill: preconditionFailure("the devices of time lines cannot stop batches")
             case .stage(let staged):
                 let slots = actions.members[staged.members].map { Int($0.slot) }
                 let names = slots.map { requests[$0].name }

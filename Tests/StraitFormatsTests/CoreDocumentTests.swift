@@ -60,7 +60,7 @@ internal import Testing
             let known = list.split(separator: ", found ")[0].split(separator: ", ").map {
                 $0.filter { $0 != "\"" && $0 != " " }
             }
-            for word in known.map({ $0.prefix { $0.isLetter || $0 == "_" || $0 == "-" } }) {
+            for word in known.map({ $0.prefix { $0.isLetter || $0.isNumber || $0 == "_" || $0 == "-" } }) {
                 #expect(text.contains("`\(word)`"), "\(word), of \(message)")
             }
         }

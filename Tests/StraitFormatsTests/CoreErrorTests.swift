@@ -70,6 +70,8 @@ internal import Testing
         (#"{"event":"finished","at_ms":10,"batch":-1}"#, "batch: expected a whole number"),
         (#"{"event":"finished","at_ms":10,"batch":"0"}"#, "batch: expected a whole number"),
         (#"{"event":"failed","at_ms":10,"batch":2}"#, "batch: no batch 2 is on a device"),
+        (#"{"event":"killed","at_ms":10,"batch":2}"#, "batch: no batch 2 is on a device"),
+        (#"{"event":"killed","at_ms":10,"batch":0}"#, "event: batch 0 is not to be killed"),
         (#"{"event":"copied_in","at_ms":10,"batch":0}"#, "does not copy; expected finished or failed"),
         (#"{"event":"kernels_done","at_ms":10,"batch":0}"#, "does not copy; expected finished or failed"),
         (#"{"event":"kernels_done","at_ms":10,"batch":1}"#, "expected copied_in or failed next for batch 1"),

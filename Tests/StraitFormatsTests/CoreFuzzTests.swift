@@ -111,7 +111,8 @@ private func damaged(_ line: String, _ random: inout SeededGenerator) -> [UInt8]
     case 4:
         // Another event's name on this one's fields.
         let names = [
-            "arrival", "cancelled", "copied_in", "kernels_done", "finished", "failed", "timer", "device", "model",
+            "arrival", "cancelled", "copied_in", "kernels_done", "finished", "failed", "killed", "timer", "device",
+            "model",
             "why",
         ]
         let text = String(decoding: bytes, as: UTF8.self)

@@ -55,6 +55,47 @@ internal import Testing
         #expect(session.brokenInvariant() == nil)
     }
 
+    /// One model of 10 ms on a device that copies and can stop batches.
+    private static func stopping(_ policy: String) -> String {
+        """
+        {"configure":{"policy":"\(policy)","devices":[{"name":"d","lanes":2,"can_pause":true,"can_kill":true,\
+        "copying":{"overhead_ms":0.01,"bytes_per_second":1e10}}],"models":[{"name":"a","maximum_batch":4,\
+        "profile":{"curves":[{"points":[{"rows":1,"kernel_ms":10}]}]}}]}}
+        """
+    }
+
+    @Test func aLowBatchIsPausedForAHighOneAndGoesOnAfterwards() {
+        var session = Self.configured(Self.stopping("preempt-level1"))
+        func actions(_ line: String) -> [String] {
+            session.answer(line).filter { !$0.contains("\"timer\"") && !$0.contains("\"done\"") }
+        }
+        #expect(actions(Self.arrival("1", at: "0", requestClass: "low")).count == 1)
+        #expect(actions(#"{"event":"copied_in","at_ms":1,"batch":0}"#) == [])
+        let high = actions(Self.arrival("2", at: "2"))
+        #expect(high.count == 2 && high[0].contains(#""action":"stage","batch":1"#))
+        #expect(high.last == #"{"action":"pause","batch":0}"#)
+        #expect(actions(#"{"event":"copied_in","at_ms":3,"batch":1}"#) == [])
+        #expect(actions(#"{"event":"kernels_done","at_ms":13,"batch":1}"#) == [#"{"action":"resume","batch":0}"#])
+        #expect(session.brokenInvariant() == nil)
+    }
+
+    @Test func aLowBatchIsKilledForAHighOneAndItsRequestWaitsAgain() {
+        var session = Self.configured(Self.stopping("preempt-reset"))
+        func actions(_ line: String) -> [String] {
+            session.answer(line).filter { !$0.contains("\"timer\"") && !$0.contains("\"done\"") }
+        }
+        #expect(actions(Self.arrival("1", at: "0", requestClass: "low")).count == 1)
+        #expect(actions(#"{"event":"copied_in","at_ms":1,"batch":0}"#) == [])
+        #expect(actions(Self.arrival("2", at: "2")).last == #"{"action":"kill","batch":0}"#)
+        #expect(actions(#"{"event":"killed","at_ms":2.05,"batch":0}"#) == [])
+        #expect(session.refusal(#"{"event":"killed","at_ms":2.05,"batch":0}"#)?.contains("no batch 0") == true)
+        #expect(session.refusal(#"{"event":"killed","at_ms":2.05,"batch":1}"#)?.contains("not to be killed") == true)
+        #expect(actions(#"{"event":"copied_in","at_ms":3,"batch":1}"#) == [])
+        let next = actions(#"{"event":"kernels_done","at_ms":13,"batch":1}"#)
+        #expect(next.count == 1 && next[0].contains(#""action":"stage","batch":2"#) && next[0].contains("[1]"))
+        #expect(session.brokenInvariant() == nil)
+    }
+
     @Test func everyOutcomeAndReasonIsWritten() {
         var session = Self.configured(
             """

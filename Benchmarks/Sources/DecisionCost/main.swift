@@ -63,7 +63,7 @@ struct Machine {
         }
         for action in actions.actions {
             switch action {
-            case .setTimer: break
+            case .setTimer, .pause, .resume, .kill: break
             case .answer(let id, _):
                 freeSlots.append(RequestID(slot: id.slot, generation: id.generation &+ 1))
             case .stage(let batch):

@@ -17,6 +17,8 @@ package struct Predictor: Sendable {
         var finish: Double
         var isDone: Bool
         var speed = 1.0
+        /// Whether it stands still.
+        var isPaused = false
     }
 
     /// A batch that might be staged now.
@@ -76,6 +78,11 @@ package struct Predictor: Sendable {
                     Item(
                         copiedIn: 0, left: max(work - done, Self.overrunShare * work), demand: demand,
                         copyOut: out, finish: 0, isDone: false))
+            case .paused:
+                let left = max(work - state.batches[live: batch].run.done, Self.overrunShare * work)
+                base.append(
+                    Item(
+                        copiedIn: 0, left: left, demand: demand, copyOut: out, finish: 0, isDone: true, isPaused: true))
             case .copyingOut:
                 let since = Double((now - state.batches[live: batch].kernelsDoneAt).nanoseconds)
                 let end = max(out - since, Self.overrunShare * out)
@@ -112,6 +119,7 @@ package struct Predictor: Sendable {
                     copiedIn: candidate.copyIn, left: candidate.work, demand: candidate.demand,
                     copyOut: candidate.copyOut, finish: 0, isDone: false))
         }
+        defer { finishPaused() }
         var time = 0.0
         var copyOutClock = outClock
         // Lanes that free up will be filled again, by nobody knows whom.
@@ -145,6 +153,15 @@ package struct Predictor: Sendable {
                 copyOutClock = items[index].copyOut > 0 ? max(copyOutClock, time) + items[index].copyOut : copyOutClock
                 items[index].finish = items[index].copyOut > 0 ? copyOutClock : time
             }
+        }
+    }
+
+    /// A paused batch does not progress. As if it went on alone once the others are done: nobody can know better.
+    private mutating func finishPaused() {
+        var last = 0.0
+        for item in items where !item.isPaused { last = max(last, item.finish) }
+        for index in items.indices where items[index].isPaused {
+            items[index].finish = last + items[index].left + items[index].copyOut
         }
     }
 

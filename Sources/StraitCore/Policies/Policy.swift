@@ -11,7 +11,11 @@ package protocol Policy: Sendable {
     /// What the table of solo times learns from.
     var soloLearning: SoloLearning { get }
 
-    /// The next thing to do. At least one device is eligible and at least one request waits.
+    /// How it takes devices from low batches. Most policies do not.
+    var preemption: Preemption { get }
+
+    /// The next thing to do. At least one device is eligible and at least one request waits;
+    /// a policy that preempts is also asked when neither is so, as long as anything waits or is on a device.
     mutating func decide(_ state: SchedulerState, at now: Instant) -> Decision
 
     /// Takes note of a batch that is done. Most policies need not.
@@ -19,7 +23,19 @@ package protocol Policy: Sendable {
 }
 
 extension Policy {
+    package var preemption: Preemption { .none }
+
     package mutating func noteFinished(_ batch: BatchRecord, _ times: MeasuredTimes, _ state: SchedulerState) {}
+}
+
+/// How a policy takes devices from batches that are on them.
+package enum Preemption: Sendable, Hashable {
+    /// Not at all.
+    case none
+    /// It pauses them.
+    case pause
+    /// It kills them.
+    case kill
 }
 
 /// What a policy wants queues to be ordered by; ties are broken by arrival.
@@ -56,6 +72,12 @@ package enum Decision: Sendable, Hashable {
     case dispatch(Dispatch)
     /// Give up the first request of a queue: it cannot be answered in time.
     case shedFirst(queue: Int)
+    /// Stop a batch that runs; it keeps its lane.
+    case pause(BatchID)
+    /// Let a paused batch go on.
+    case resume(BatchID)
+    /// Abort a batch that is on a lane; its requests wait again.
+    case kill(BatchID)
     /// Nothing more for now; ask again at an instant, or `never` if only an event can change that.
     case wait(until: Instant)
 }

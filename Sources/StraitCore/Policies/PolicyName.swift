@@ -12,6 +12,12 @@ public enum PolicyName: String, Sendable, Hashable, CaseIterable {
     case edfPriorityEWMAGate = "edf-priority-ewma-gate"
     /// The earliest deadline first inside strict priority, on solo times and an offline pairwise regression.
     case gpuletPriority = "gpulet-priority"
+    /// `edf-priority` that pauses low batches while any high one is there, as XSched's level 1 does.
+    case preemptLevel1 = "preempt-level1"
+    /// `edf-priority` that kills low batches for high ones, as REEF does.
+    case preemptReset = "preempt-reset"
+    /// `strait` with true times in place of predictions: the bound of what better predictions can bring.
+    case oracle = "oracle"
     /// Strict priority inside each model's queue, preferred batches, a maximum delay, timeouts; no estimates.
     case triton = "triton"
     /// High batches at once; low ones beside complementary high ones, within a bound of outstanding low time.
@@ -23,13 +29,26 @@ public enum PolicyName: String, Sendable, Hashable, CaseIterable {
     /// Arrival order, no batches, no deadlines.
     case fifo = "fifo"
 
+    /// Whether it needs what only the simulator has: devices that pause or kill, or foresight.
+    public var isForSimulation: Bool {
+        switch self {
+        case .preemptLevel1, .preemptReset, .oracle: true
+        default: false
+        }
+    }
+
+    /// Those that a server can run.
+    public static let live = allCases.filter { !$0.isForSimulation }
+
     func policy(_ options: SchedulerOptions) -> any Policy {
         switch self {
-        case .strait: StraitPolicy(options)
+        case .strait, .oracle: StraitPolicy(options)
         case .edfPriority: EDFPriorityPolicy(latency: .solo)
         case .edfPriorityEWMA: EDFPriorityPolicy(latency: .inflated)
         case .edfPriorityEWMAGate: EDFPriorityPolicy(latency: .inflated, gate: DemandGate(options.strait))
         case .gpuletPriority: EDFPriorityPolicy(latency: .pairwise(options.pairwise))
+        case .preemptLevel1: PreemptingPolicy(.pause)
+        case .preemptReset: PreemptingPolicy(.kill)
         case .triton: TritonPolicy(options.triton)
         case .orion: OrionPolicy(options.orion)
         case .nexus: NexusPolicy(options.nexus)

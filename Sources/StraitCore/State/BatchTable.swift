@@ -6,6 +6,8 @@ package enum BatchPhase: Sendable, Hashable {
     case copyingIn
     /// Its kernels run on its lane.
     case running
+    /// Its kernels were stopped; it holds its lane. What was launched before may still end it.
+    case paused
     /// Its results are being copied back; its lane is free.
     case copyingOut
 }
@@ -38,8 +40,16 @@ package struct BatchRecord: Sendable {
     package var isProbe = false
     /// When its lane is taken for hung, unless it has ended by then.
     package var hangsFrom = Instant.never
+    /// The same as of when it was paused, while it is.
+    package var hangsFromUnpaused = Instant.never
     /// Whether its lane is taken for hung.
     package var isHung = false
+    /// Since when it is paused, while it is.
+    package var pausedAt = Instant.zero
+    /// Whether it was ever paused: its times say nothing then.
+    package var wasPaused = false
+    /// Whether its device was asked to kill it.
+    package var isBeingKilled = false
     /// How far it has come.
     package var phase = BatchPhase.copyingIn
     /// Whether it has not ended yet.
@@ -87,6 +97,8 @@ package struct BatchTable: Sendable {
             records[slot].isProbe = false
             records[slot].hangsFrom = .never
             records[slot].isHung = false
+            records[slot].wasPaused = false
+            records[slot].isBeingKilled = false
             records[slot].requestClass = .low
             records[slot].run = KernelRun()
             records[slot].phase = phase

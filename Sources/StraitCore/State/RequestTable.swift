@@ -20,6 +20,8 @@ package struct RequestRecord: Sendable {
     package var state: RequestState
     /// Its place in the order of arrivals.
     package var arrival: UInt64
+    /// Whether it waits again after its batch was killed: it then takes no room from others.
+    package var isReturned = false
 }
 
 /// The requests that are waiting or running, by their slots.
@@ -55,6 +57,12 @@ package struct RequestTable: Sendable {
 
     /// Moves a request to another state.
     mutating func setState(_ state: RequestState, of id: RequestID) { records[Int(id.slot)].state = state }
+
+    /// Puts a request whose batch was killed back to where it waits.
+    mutating func setReturned(_ state: RequestState, of id: RequestID) {
+        records[Int(id.slot)].state = state
+        records[Int(id.slot)].isReturned = true
+    }
 
     /// Forgets a request and frees its slot.
     mutating func remove(_ id: RequestID) { records[Int(id.slot)].state = .free }

@@ -65,6 +65,8 @@ package struct SchedulerState: Sendable {
     package internal(set) var pendingProbe: RequestID?
     /// Models that have shed since they last completed something.
     package internal(set) var modelsShedding = 0
+    /// Whether the policy kills low batches for high requests, which then wait for no low one.
+    package internal(set) var highTakesLanes = false
     /// Room for the batches that run together on a device, used again from event to event.
     var runningSet = RunningSet()
     /// Requests that have arrived in all; gives each its place among equals.
@@ -82,6 +84,10 @@ package struct SchedulerState: Sendable {
         guard batches.isLive(batch) else { return now }
         guard !batches[live: batch].isHung else { return .never }
         let predicted = batches[live: batch].predictedFinish
+        if batches[live: batch].phase == .paused {
+            // As if it went on now.
+            return max(now, now + (predicted - batches[live: batch].pausedAt))
+        }
         let remainder = (predicted - batches[live: batch].stagedAt) * Self.overrunShare
         return max(predicted, now + remainder)
     }
@@ -89,15 +95,19 @@ package struct SchedulerState: Sendable {
     /// The least share of its expected time that a running batch is taken to need still (design §5).
     private static let overrunShare = 0.05
 
-    /// When the first lane is expected to be free; never where all devices hang, or there is none.
+    /// When the first lane is expected to be free for a class; never where all devices hang, or there is none.
     ///
     /// - Complexity: O(1) with a lane free, else O(lanes).
-    package func earliestFreeLane(at now: Instant) -> Instant {
+    package func earliestFreeLane(for requestClass: RequestClass = .low, at now: Instant) -> Instant {
         guard devices.eligibleCount == 0 else { return now }
         var earliest = Instant.never
         for device in devices.all where !device.isHung {
             if device.freeLanes > 0 { return now }  // only the copy stage is taken, which is short
-            for case let batch? in device.lanes { earliest = min(earliest, expectedFinish(of: batch, at: now)) }
+            let takesLanes = highTakesLanes && requestClass == .high && device.description.canKill
+            for case let batch? in device.lanes {
+                if takesLanes, batches[live: batch].requestClass == .low { return now }
+                earliest = min(earliest, expectedFinish(of: batch, at: now))
+            }
         }
         return earliest
     }

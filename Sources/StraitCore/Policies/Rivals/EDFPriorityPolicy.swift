@@ -90,7 +90,7 @@ package struct EDFPriorityPolicy: Policy {
     }
 
     /// How many requests from the head share the batch, and their rows. The head's deadline is the earliest of all.
-    private func batch(
+    func batch(
         _ queue: WaitingQueue, on device: DeviceID, _ state: SchedulerState, slack: Duration
     ) -> (count: Int, rows: Int) {
         let limit = state.models[queue.work.model.index].description.maximumBatch
