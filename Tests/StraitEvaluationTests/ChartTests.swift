@@ -165,4 +165,33 @@ func isWellFormed(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).par
         #expect(widths.count == 2)
         #expect(abs(widths[0] - 2 * widths[1]) < 0.3)
     }
+
+    @Test func oneLongBarIsCutAndDoesNotHideTheOthers() {
+        func chart(_ longest: Double) -> String {
+            let values = [4.0, 5, 6, 7, longest].map { Estimate?.some(Estimate(value: $0, halfWidth: 0)) }
+            return BarChart(
+                title: "", rows: values.indices.map { BarChart.Row(name: "\($0)", style: "k0") },
+                columns: [BarChart.Column(label: "", values: values)]
+            ).drawing().body
+        }
+        #expect(chart(90).contains("class=\"cut\"") && chart(90).contains(">90</text>"))
+        #expect(!chart(12).contains("class=\"cut\""))
+    }
+
+    @Test func namesAtLineEndsAreALineApart() {
+        let series = (0..<12).map { index in
+            LineChart.Series(
+                name: "policy-\(index)", style: "kg",
+                marks: [0.0, 1].map { LineChart.Mark(x: $0, y: Estimate(value: 5 + Double(index) / 100, halfWidth: 0)) }
+            )
+        }
+        let body = LineChart(
+            title: "", x: LineChart.Axis(label: ""), y: LineChart.Axis(label: "", low: 0, high: 10), series: series
+        ).drawing().body
+        let heights = body.split(separator: "\n").filter { $0.contains(">policy-") && $0.hasPrefix("<text") }
+            .compactMap { $0.split(separator: " y=\"").last?.split(separator: "\"").first.flatMap { Double($0) } }
+            .sorted()
+        #expect(heights.count == 12)
+        #expect(zip(heights, heights.dropFirst()).allSatisfy { $1 - $0 > 11.8 })
+    }
 }

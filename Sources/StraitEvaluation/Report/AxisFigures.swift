@@ -63,7 +63,8 @@ struct AxisFigures {
                 name: "axis-\(axis.rawValue)", title: "\(title), at load 1 unless the name says otherwise",
                 caption:
                     "Requests not answered in time, in % of their class, with 95 % intervals. Each panel is a scenario "
-                    + "of docs/scenarios.md, each column has a scale of its own; bars with a gap near their end are cut.",
+                    + "of docs/scenarios.md, each column has a scale of its own; bars with a gap near their end are "
+                    + "cut.",
                 panels: panels)
         }
     }

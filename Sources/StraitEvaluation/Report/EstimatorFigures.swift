@@ -37,7 +37,8 @@ struct EstimatorFigures {
                 name: "estimators", title: "Error of predicted kernel times, given the real overlap",
                 caption:
                     "The mean of |predicted / actual − 1|, in %, under both laws of how batches slow each other down: "
-                    + "while nothing changes, from 2 s after the clock fell by 30 %, and from 2 s after a model became 1.4 "
+                    + "while nothing changes, from 2 s after the clock fell by 30 %, and from 2 s after a model "
+                    + "became 1.4 "
                     + "times slower. Student's 95 % intervals over the seeds. Bold is Strait's.",
                 panels: panels)
         ]
@@ -101,7 +102,8 @@ struct EstimatorFigures {
             Figure(
                 name: "coverage", title: "How often batches end within the bounds that Strait predicted",
                 caption:
-                    "As predicted when a batch was staged. The shaded range is the target: 93 to 97 % for 95 % bounds, 98 "
+                    "As predicted when a batch was staged. The shaded range is the target: 93 to 97 % for 95 % "
+                    + "bounds, 98 "
                     + "to 99.7 % for 99 % bounds. Student's 95 % intervals over the seeds.",
                 panels: panels)
         ]
@@ -128,7 +130,8 @@ struct EstimatorFigures {
                     "One run under Strait with three estimators: its own (strait), one that only tracks each model "
                     + "(ewma), and one that learns nothing (static). Left: the mean error of the predicted time from a "
                     + "batch's staging to its end; right: the share of batches that ended within their 95 % bound, "
-                    + "which should be in the shaded range. In model-drift, only batches of the model that became slower.",
+                    + "which should be in the shaded range. In model-drift, only batches of the model that became "
+                    + "slower.",
                 panels: panels)
         ]
     }

@@ -26,8 +26,10 @@ struct FidelityFigures {
                 name: "fidelity", title: "The simulator beside a real server that got the same requests",
                 caption:
                     "Each point is a class of requests in a recording, or those of one model in it; the bars are the "
-                    + "least and the most over the simulator's seeds; on the dashed line both agree. Left latencies, right "
-                    + "shares in time. Batches take times from the server's profile, from another recording (calibrated), or "
+                    + "least and the most over the simulator's seeds; on the dashed line both agree. Left "
+                    + "latencies, right "
+                    + "shares in time. Batches take times from the server's profile, from another recording "
+                    + "(calibrated), or "
                     + "from this one (recorded).",
                 panels: panels)
         ]

@@ -63,8 +63,10 @@ struct Losses {
     /// A table, and what counts.
     var html: String {
         let rule =
-            "<p>Cells in which a usable rival (V low below 50 %) has a V high more than 0.1 percentage points below Strait's, "
-            + "or a V low below Strait's with a V high at most 0.5 points above it, in all of \(compared) comparisons.</p>\n"
+            "<p>Cells in which a usable rival (V low below 50 %) has a V high more than 0.1 percentage points below "
+            + "Strait's, "
+            + "or a V low below Strait's with a V high at most 0.5 points above it, in all of \(compared) "
+            + "comparisons.</p>\n"
         guard !all.isEmpty else { return rule + "<p>None.</p>\n" }
         return rule
             + HTMLTable(

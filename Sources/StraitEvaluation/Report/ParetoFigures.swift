@@ -20,9 +20,11 @@ struct ParetoFigures {
                 name: "pareto", title: "What high requests gain, and what low ones pay for it, at load 1",
                 caption:
                     "Each point is a policy; the lower left is best. The blue lines are Strait with another weight of "
-                    + "high requests (w) or another margin of its guard of high requests (g); the large point is Strait as "
+                    + "high requests (w) or another margin of its guard of high requests (g); the large point is "
+                    + "Strait as "
                     + "it is (w \(Markup.number(SchedulerOptions().strait.highWeight)), "
-                    + "g \(Markup.number(SchedulerOptions().strait.guardMargin))). Both scales are logarithmic; bars are 95 % "
+                    + "g \(Markup.number(SchedulerOptions().strait.guardMargin))). Both scales are logarithmic; "
+                    + "bars are 95 % "
                     + "intervals.",
                 panels: panels)
         ]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The report: one page that needs no other file, and each of its figures as a file. The same input gives the same bytes.
+/// The report: one page that needs no other file, and each of its figures as a file. The same input gives the same
+/// bytes.
 package struct Report {
     /// A file of a figure.
     package struct File: Sendable {
@@ -50,8 +51,10 @@ package struct Report {
     }
 
     private static let introduction =
-        "<p>Simulated runs: every policy met the same requests for a seed. V is the share of requests of a class that were not "
-        + "answered by their deadline, late and shed alike; V high and V low are those of the two classes. Intervals are 95 % "
+        "<p>Simulated runs: every policy met the same requests for a seed. V is the share of requests of a class "
+        + "that were not "
+        + "answered by their deadline, late and shed alike; V high and V low are those of the two classes. "
+        + "Intervals are 95 % "
         + "ones over seeds; differences are paired within a seed.</p>\n"
 
     /// A subject with its figures, or with what would give them.

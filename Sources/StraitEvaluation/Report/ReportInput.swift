@@ -13,8 +13,8 @@ package struct ReportInput {
     package var estimators: [EstimatorRow] = []
     /// The same busy second of one device under several policies. The policy's name is in the head.
     package var timelines: [Recording] = []
-    /// Runs in which something changes at half time, under strait with several estimators. The head has the scenario's name
-    /// as its origin, and the variant's as its policy.
+    /// Runs in which something changes at half time, under strait with several estimators. The head has the scenario's
+    /// name as its origin, and the variant's as its policy.
     package var drifts: [Recording] = []
     /// What `strait fidelity` wrote; nil if there is none.
     package var fidelity: FidelityFile?

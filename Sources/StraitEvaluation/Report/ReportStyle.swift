@@ -4,8 +4,8 @@ internal import StraitCore
 
 /// How the report looks, in light and in dark.
 enum ReportStyle {
-    /// The class of a policy's marks. Few rivals have a colour, of Okabe's and Ito's palette, which the colour-blind tell
-    /// apart; the others are grey and told apart by their names.
+    /// The class of a policy's marks. Few rivals have a colour, of Okabe's and Ito's palette, which the colour-blind
+    /// tell apart; the others are grey and told apart by their names.
     static func of(_ variant: String) -> String {
         if variant.hasPrefix(PolicyName.strait.rawValue) { return "k0" }
         return coloured.firstIndex(of: variant).map { "k\($0 + 1)" } ?? plain

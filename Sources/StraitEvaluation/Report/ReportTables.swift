@@ -94,7 +94,8 @@ struct ReportTables {
             ]
         }
         return
-            "<p>Simulator minus server. Wanted: the share in time within 2 percentage points, p50 and p95 of latency within "
+            "<p>Simulator minus server. Wanted: the share in time within 2 percentage points, p50 and p95 of "
+            + "latency within "
             + "10 %. docs/fidelity.md tells what the sources of times are.</p>\n"
             + HTMLTable(
                 head: [

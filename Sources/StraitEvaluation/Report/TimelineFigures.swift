@@ -17,14 +17,17 @@ struct TimelineFigures {
                 name: "timeline", title: "The same busy second of one device, under different policies",
                 caption:
                     "Each row is a lane. Blue batches have high requests, grey ones only low; thin yellow lines are "
-                    + "copies to the device and back. A red edge: some of the batch's requests were answered late, or it was "
-                    + "killed. Below, each request that came in this second at the time of its answer: a green stroke if it "
+                    + "copies to the device and back. A red edge: some of the batch's requests were answered late, "
+                    + "or it was "
+                    + "killed. Below, each request that came in this second at the time of its answer: a green "
+                    + "stroke if it "
                     + "was in time, a long red one if it was late or refused.",
                 panels: recordings.map { TimelineChart(recording: $0).drawing() }),
             Figure(
                 name: "timeline-zoom", title: "Part of that second, closer: copies, batches and answers",
                 caption:
-                    "The \(Int(Self.zoomed)) ms in which most requests came; counts are of the whole second. A batch holds its "
+                    "The \(Int(Self.zoomed)) ms in which most requests came; counts are of the whole second. A "
+                    + "batch holds its "
                     + "lane from the copy "
                     + "of its inputs (yellow, left of it) to the copy of its answers (right of it).",
                 panels: recordings.map { recording in

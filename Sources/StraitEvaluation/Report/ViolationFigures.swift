@@ -38,7 +38,8 @@ struct ViolationFigures {
                 title: "Requests not answered in time, against load"
                     + (axis == .core ? "" : ", where batches slow each other down by another law"),
                 caption: "Left high, right low requests; lower is better. The scale is logarithmic; what is below "
-                    + "\(Self.floor) % is drawn at the bottom. A load of 1 is what the device can just do with full batches. "
+                    + "\(Self.floor) % is drawn at the bottom. A load of 1 is what the device can just do with full "
+                    + "batches. "
                     + "Bars are 95 % intervals. The oracle, where it ran, knows all times beforehand and is no rival.",
                 panels: panels)
         ]

@@ -27,7 +27,8 @@ struct WasteFigures {
             Figure(
                 name: "waste", title: "Device time spent on late or killed work",
                 caption:
-                    "The share of the device's time that went into requests which were answered late or whose batch was "
+                    "The share of the device's time that went into requests which were answered late or whose batch "
+                    + "was "
                     + "killed, with Student's 95 % intervals over the seeds. Bars with a gap near their end are cut.",
                 panels: panels)
         ]

@@ -64,8 +64,8 @@ struct BarChart {
         return picture
     }
 
-    /// How far an axis goes: to the greatest end of a bar, unless one or a few are so much longer than the rest that nothing
-    /// else could be read. Those are cut, and their numbers say how long they are.
+    /// How far an axis goes: to the greatest end of a bar, unless one or a few are so much longer than the rest that
+    /// nothing else could be read. Those are cut, and their numbers say how long they are.
     private static func reach(_ ends: [Double]) -> Double {
         let sorted = ends.sorted()
         guard let greatest = sorted.last else { return 0 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Dots with intervals: a row for each name, and in each row a dot for each series, with the series' names above in their
-/// colours.
+/// Dots with intervals: a row for each name, and in each row a dot for each series, with the series' names above in
+/// their colours.
 struct DotChart {
     /// A set of dots.
     struct Series {

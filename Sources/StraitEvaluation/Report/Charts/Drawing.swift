@@ -37,7 +37,8 @@ struct Drawing {
     mutating func strokes(_ lines: [(from: Point, to: Point)], _ style: String) {
         guard !lines.isEmpty else { return }
         let places = lines.map { from, to in
-            "M\(Markup.coordinate(from.x)) \(Markup.coordinate(from.y))L\(Markup.coordinate(to.x)) \(Markup.coordinate(to.y))"
+            "M\(Markup.coordinate(from.x)) \(Markup.coordinate(from.y))L\(Markup.coordinate(to.x)) "
+                + "\(Markup.coordinate(to.y))"
         }
         body += "<path d=\"\(places.joined())\" class=\"\(style)\"/>\n"
     }

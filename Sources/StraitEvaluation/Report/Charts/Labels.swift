@@ -2,9 +2,9 @@
 
 /// Where labels go so that none covers another.
 enum Labels {
-    /// Places along a line for labels that want to be at some places, at least `gap` apart and within a range, as close to
-    /// what they want as can be in sum of squares, and in the same order. Where the range is too short for all of them the
-    /// gap shrinks.
+    /// Places along a line for labels that want to be at some places, at least `gap` apart and within a range, as
+    /// close to what they want as can be in sum of squares, and in the same order. Where the range is too short for
+    /// all of them the gap shrinks.
     ///
     /// - Complexity: O(n log n).
     static func spread(_ wanted: [Double], gap: Double, within range: ClosedRange<Double>) -> [Double] {
@@ -46,8 +46,8 @@ enum Labels {
     }
 
     /// The boxes of labels beside their points: right, left, above or below, close or a little farther off, wherever
-    /// neither another label nor what is drawn is in the way and which is within the frame; nil for those that fit nowhere.
-    /// Earlier labels choose first.
+    /// neither another label nor what is drawn is in the way and which is within the frame; nil for those that fit
+    /// nowhere. Earlier labels choose first.
     ///
     /// - Complexity: O(labels × (labels + obstacles)).
     static func beside(_ labels: [Beside], avoiding obstacles: [Box], within frame: Box) -> [Box?] {

@@ -19,8 +19,8 @@ enum Markup {
         return escaped
     }
 
-    /// A coordinate with one decimal: a tenth of a pixel is not seen. What is no number is drawn at 0, and what is far out
-    /// stays far out.
+    /// A coordinate with one decimal: a tenth of a pixel is not seen. What is no number is drawn at 0, and what is far
+    /// out stays far out.
     static func coordinate(_ value: Double) -> String {
         guard value.isFinite else { return value == .infinity ? "100000" : value == -.infinity ? "-100000" : "0" }
         let text = Estimate.decimals(min(100_000, max(-100_000, value)), 1)

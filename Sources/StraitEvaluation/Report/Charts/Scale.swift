@@ -13,8 +13,8 @@ struct Scale {
     private let from: Double
     private let to: Double
 
-    /// A scale from the pixel of the least value to that of the greatest. A domain without width gets one, and what is no
-    /// number is left out of it.
+    /// A scale from the pixel of the least value to that of the greatest. A domain without width gets one, and what is
+    /// no number is left out of it.
     init(_ kind: Kind, _ low: Double, _ high: Double, from: Double, to: Double) {
         self.kind = kind
         let low = low.isFinite ? low : 0
@@ -40,8 +40,8 @@ struct Scale {
         return from + (to - from) * share
     }
 
-    /// Round values within the domain, about as many as asked for: 1, 2 and 5 times powers of ten, or 1 and 3 times on a
-    /// logarithmic scale.
+    /// Round values within the domain, about as many as asked for: 1, 2 and 5 times powers of ten, or 1 and 3 times on
+    /// a logarithmic scale.
     func ticks(about count: Int) -> [Double] {
         kind == .linear ? linearTicks(max(1, count)) : logarithmicTicks()
     }
