@@ -101,6 +101,10 @@ extension Scheduler {
         state.account(device, until: now)
         state.devices.occupy(device, lane: record.lane, with: batch)
         if record.phase == .running { state.refreshSpeeds(device) }
+        if state.foresight != nil, let first = record.members.first {
+            state.foresight?.stage(
+                batch, ForeseenBatch(device: device, model: record.work.model, rows: record.rows, first: first))
+        }
         let time = predictedTime(of: batch, on: device, at: now)
         let finish = now + time
         let hangsFrom = state.hangsFrom(time, record)

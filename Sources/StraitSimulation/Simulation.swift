@@ -24,6 +24,8 @@ package struct Simulation: Sendable {
     private var freeSlots: [RequestID] = []
     private var slots: UInt32 = 0
     private var timer = Instant.never
+    /// For each request slot its last request's place among all arrivals.
+    private var arrivalOfSlot: [Int] = []
     private(set) var now = Instant.zero
     private var steps = 0
     private let stepsBetweenInspections: Int
@@ -137,6 +139,8 @@ package struct Simulation: Sendable {
             shape: ShapeID(number: arrival.shape), requestClass: arrival.requestClass, rows: arrival.rows,
             deadline: deadline)
         tape?.arrived(request, at: now)
+        while arrivalOfSlot.count <= Int(id.slot) { arrivalOfSlot.append(index) }
+        arrivalOfSlot[Int(id.slot)] = index
         try step(.arrival(request), as: .arrival(id.slot))
     }
 
@@ -177,7 +181,9 @@ package struct Simulation: Sendable {
 
     private mutating func step(_ event: Event, as note: RunChecker.Note) throws(SimulationError) {
         checker.note(note, at: now)
+        if setup.policy == .oracle { scheduler.foresee(Truth(accelerator, arrivals: arrivalOfSlot, at: now)) }
         scheduler.step(event, at: now, into: &actions)
+        if setup.policy == .oracle { scheduler.foresee(nil) }
         if let rule = watch?(now, event, actions) { throw broken(rule) }
         for action in actions.actions {
             switch action {

@@ -31,6 +31,16 @@ package struct Predictor: Sendable {
         package var demand: Demand
         /// How long its results take to copy back, nanoseconds.
         package var copyOut: Double
+        /// The batch itself, for foresight; nil where there is none.
+        package var batch: ForeseenBatch?
+
+        /// A batch that nobody foresees.
+        package init(copyIn: Double, work: Double, demand: Demand, copyOut: Double) {
+            self.copyIn = copyIn
+            self.work = work
+            self.demand = demand
+            self.copyOut = copyOut
+        }
     }
 
     private var base: [Item] = []
@@ -40,6 +50,9 @@ package struct Predictor: Sendable {
     private var theta = SIMD8<Double>()
     private var company = UsualCompany()
     private var outClock = 0.0
+    /// What is asked in place of a replay, if anything, and about whom.
+    private var foresight: (any Foresight)?
+    private var resident: [BatchID] = []
 
     /// For each batch on the device, in the order of its residents, its predicted finish without a candidate, in
     /// nanoseconds from now.
@@ -53,6 +66,13 @@ package struct Predictor: Sendable {
     ///
     /// - Complexity: O(batches³).
     package mutating func load(_ state: SchedulerState, _ device: DeviceID, at now: Instant) {
+        foresight = state.foresight
+        if let foresight {
+            resident = state.devices[device].resident
+            alone.removeAll(keepingCapacity: true)
+            foresight.appendFinishes(of: resident, beside: nil, to: &alone)
+            return
+        }
         base.removeAll(keepingCapacity: true)
         theta = state.interference.theta
         company = state.devices[device].company
@@ -101,8 +121,12 @@ package struct Predictor: Sendable {
     ///
     /// - Complexity: O(batches³), without allocation.
     package mutating func finish(of candidate: Candidate) -> Double {
-        replay(candidate)
         beside.removeAll(keepingCapacity: true)
+        if let foresight, let batch = candidate.batch {
+            foresight.appendFinishes(of: resident, beside: batch, to: &beside)
+            return beside.removeLast()
+        }
+        replay(candidate)
         for index in base.indices { beside.append(items[index].finish) }
         return items[base.count].finish
     }

@@ -67,6 +67,8 @@ package struct SchedulerState: Sendable {
     package internal(set) var modelsShedding = 0
     /// Whether the policy kills low batches for high requests, which then wait for no low one.
     package internal(set) var highTakesLanes = false
+    /// What tells the ends of batches in place of predictions; nil everywhere but under `oracle`.
+    package internal(set) var foresight: (any Foresight)?
     /// Room for the batches that run together on a device, used again from event to event.
     var runningSet = RunningSet()
     /// Requests that have arrived in all; gives each its place among equals.

@@ -4,7 +4,7 @@
 /// ready, low ones do not run. Those that are on a device are
 ///
 /// - paused, as by level 1 of XSched (OSDI'25): what was launched runs out, the rest goes on when no high request is
-///   ready. A paused batch keeps its lane, so low batches leave one lane to high ones;
+///   ready. A paused batch keeps its lane, so low batches leave half of the lanes to high ones;
 /// - or killed, as by REEF (OSDI'22): all that they did is lost, and their requests start over.
 ///
 /// A high request is ready on a device while it waits for one, or is on a lane there. On devices that can do neither, low
@@ -107,13 +107,14 @@ package struct PreemptingPolicy: Policy {
         return nil
     }
 
-    /// The freest device on which a low batch may start: nothing high is there, and a lane is left to high ones where
-    /// low ones keep theirs while they are paused.
+    /// The freest device on which a low batch may start: nothing high is there, and lanes are left to high ones
+    /// where low ones keep theirs while they are paused.
     private func deviceForLow(_ state: SchedulerState) -> DeviceID? {
         var best: Int?
         for index in state.devices.all.indices where state.devices.all[index].isEligible {
             let device = state.devices.all[index]
-            let reserve = preemption == .pause && device.description.canPause && device.lanes.count > 1 ? 1 : 0
+            // Half of them, so that a high batch can be copied in while another runs.
+            let reserve = preemption == .pause && device.description.canPause ? device.lanes.count / 2 : 0
             guard device.freeLanes > reserve, !holdsHigh(DeviceID(index: index), state) else { continue }
             if device.freeLanes > best.map({ state.devices.all[$0].freeLanes }) ?? 0 { best = index }
         }

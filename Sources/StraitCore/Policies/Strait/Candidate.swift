@@ -45,8 +45,13 @@ package struct Candidate: Sendable, Hashable {
         self.requestClass = requestClass
     }
 
-    var prediction: Predictor.Candidate {
-        Predictor.Candidate(copyIn: copyIn, work: work, demand: demand, copyOut: copyOut)
+    /// What its finish follows from.
+    func prediction(of model: ModelID, _ state: SchedulerState) -> Predictor.Candidate {
+        var prediction = Predictor.Candidate(copyIn: copyIn, work: work, demand: demand, copyOut: copyOut)
+        if state.foresight != nil, let first = state.queues[queue].first {
+            prediction.batch = ForeseenBatch(device: device, model: model, rows: rows, first: first.request)
+        }
+        return prediction
     }
 
     /// When it leaves its lane, nanoseconds from now.

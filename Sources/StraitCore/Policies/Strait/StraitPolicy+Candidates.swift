@@ -94,7 +94,7 @@ extension StraitPolicy {
         candidate.work = state.expectedWork(site.work, rows: candidate.rows, on: device)
         candidate.copyIn = state.copyInTime(model, rows: candidate.rows, on: device)
         candidate.copyOut = state.copyOutTime(model, rows: candidate.rows, on: device)
-        candidate.finish = places[place].predictor.finish(of: candidate.prediction)
+        candidate.finish = places[place].predictor.finish(of: candidate.prediction(of: model, state))
     }
 
     private mutating func admits(_ candidate: Candidate, on place: Int) -> Bool {
