@@ -46,6 +46,7 @@ extension SchedulerState {
         coverage[index][model.index].note(z, calibrations[index])
         calibrations[index].note(z)
         // Where times are not profiled but learned from completions, these follow what is missed by themselves.
-        if profiles.profile(of: model) != nil { paces.learn(z, model: model) }
+        // With foresight they would run away: what they change is not what was off.
+        if foresight == nil, profiles.profile(of: model) != nil { paces.learn(z, model: model) }
     }
 }
