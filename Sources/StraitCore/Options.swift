@@ -89,8 +89,10 @@ public struct StraitOptions: Sendable, Hashable {
     /// Beyond a half, a long batch on one lane leaves the next high requests only the others; much below, batches of
     /// slow models become too small to be worth their while.
     public var holdShare = 0.4
-    /// How much a low model's weight grows with its excess of misses over the class's mean.
-    public var equityWeight = 60.0
+    /// By how many opportunities a low model's batch goes before its turn, per excess of misses over the class's mean.
+    /// A weight on what its requests lose instead moves nothing while they still have slack: it takes four times the
+    /// excess, and more low requests, to do the same.
+    public var equityHurry = 60.0
     /// How much longer its batches may hold a lane, per excess of misses.
     public var equityHold = 16.0
     /// The share of device time that every backlogged low model gets over any five seconds; 0 for none.

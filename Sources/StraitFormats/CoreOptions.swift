@@ -59,7 +59,7 @@ extension StraitOptions {
         ("gate_budget_many_devices", \.gateBudgetManyDevices), ("gate_patience_low", \.gatePatienceLow),
         ("gate_patience_high", \.gatePatienceHigh), ("high_weight", \.highWeight), ("high_advance", \.highAdvance),
         ("guard_margin", \.guardMargin), ("horizon_gaps", \.horizonGaps), ("hopeless_head", \.hopelessHead),
-        ("hold_share", \.holdShare), ("equity_weight", \.equityWeight), ("equity_hold", \.equityHold),
+        ("hold_share", \.holdShare), ("equity_hurry", \.equityHurry), ("equity_hold", \.equityHold),
         ("low_floor", \.lowFloor),
     ]
     /// What a constant may be: none is of another order of magnitude than the defaults.

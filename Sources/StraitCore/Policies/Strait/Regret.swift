@@ -8,7 +8,6 @@
 struct Regret: Sendable {
     private let options: StraitOptions
     private var highWeight = 1.0
-    private var lowWeights: [Double] = []
     private var excesses: [Double] = []
     private var calibrations = [Calibration](repeating: Calibration(), count: RequestClass.allCases.count)
     private var widened = 1.0
@@ -41,12 +40,10 @@ struct Regret: Sendable {
     mutating func prepare(_ state: SchedulerState, at now: Instant) {
         highWeight = options.highWeight
         let mean = state.traffic.meanLowMisses
-        lowWeights.removeAll(keepingCapacity: true)
         excesses.removeAll(keepingCapacity: true)
         for model in state.models.indices {
             let excess = options.usesEquity ? max(0, state.traffic.stream(model, .low).misses - mean) : 0
             excesses.append(excess)
-            lowWeights.append(1 + options.equityWeight * excess)
         }
         let isCalibrated = options.usesCalibration && options.fixedMargin == nil
         for requestClass in RequestClass.allCases {
@@ -67,9 +64,6 @@ struct Regret: Sendable {
     func curve(_ requestClass: RequestClass, finish: Double) -> ChanceCurve {
         ChanceCurve(calibrations[requestClass.rawValue], predicted: finish * factor, widened: widened)
     }
-
-    /// The weight of a low request of a model.
-    func lowWeight(_ model: ModelID) -> Double { lowWeights[model.index] }
 
     /// What a request loses that may take `allowed` nanoseconds.
     func loss(_ curve: ChanceCurve, allowed: Double) -> Double {
@@ -95,7 +89,7 @@ struct Regret: Sendable {
                 residents.append(
                     Resident(
                         place: place, batch: index, requestClass: requestClass,
-                        weight: request.requestClass == .high ? highWeight : lowWeight(request.work.model),
+                        weight: request.requestClass == .high ? highWeight : 1,
                         allowed: Double((request.deadline - now).nanoseconds), margin: margin))
             }
         }

@@ -135,10 +135,9 @@ extension StraitPolicy {
         {
             candidate.skipped += 1
         }
-        let weight = regret.lowWeight(site.work.model)
         for index in firstLow + candidate.skipped..<firstLow + candidate.skipped + lows {
             let allowed = backlog.members[index].allowed
-            candidate.regret += weight * regret.loss(curve, allowed: allowed)
+            candidate.regret += regret.loss(curve, allowed: allowed)
             // Low ones that would be late anyway do not hurry anybody.
             if allowed >= candidate.finish { candidate.slack = min(candidate.slack, allowed - bounded) }
         }
@@ -146,6 +145,7 @@ extension StraitPolicy {
         if options.usesHarm { candidate.harm = regret.harm(places[place].predictor, on: place) }
         candidate.rank = candidate.regret - candidate.harm
         if options.usesUrgency { candidate.rank -= candidate.slack / regret.horizon }
+        if lows > 0 { candidate.rank += options.equityHurry * regret.excess(of: site.work.model) }
     }
 
     /// The slack of a batch in which all are late or have no deadline: any other comes first.
