@@ -79,8 +79,8 @@ public struct StraitOptions: Sendable, Hashable {
     /// The share of its usual time by which a high request's slack is reckoned shorter.
     public var highAdvance = 0.5
     /// What predicted times of high requests that wait are at least taken times in plans, which do not know what else will
-    /// come. Larger costs low requests: at 2.8 a quarter more of them are missed than at 2, for half the high misses.
-    public var guardMargin = 2.0
+    /// come. Larger costs low requests: at 2.8 a fifth more of them are missed than at 2.2, for half the high misses.
+    public var guardMargin = 2.2
     /// How many gaps between dispatches the next opportunity is away: as many as models usually compete.
     public var horizonGaps = 4.0
     /// Low heads less likely to be met than this are passed over while others wait behind them.
@@ -94,7 +94,7 @@ public struct StraitOptions: Sendable, Hashable {
     /// excess, and more low requests, to do the same.
     public var equityHurry = 60.0
     /// How much longer its batches may hold a lane, per excess of misses.
-    public var equityHold = 16.0
+    public var equityHold = 8.0
     /// The share of device time that every backlogged low model gets over any five seconds; 0 for none.
     public var lowFloor = 0.02
 
