@@ -7,8 +7,11 @@ public struct SchedulerOptions: Sendable, Hashable {
     public var estimator = EstimatorName.kalman
     /// The switches and constants of the policy `strait`.
     public var strait = StraitOptions()
-    /// The coefficients of `gpulet-priority`'s pairwise regression, fitted offline.
-    public var pairwise = PairwiseInterference()
+    /// The coefficients of the pairwise regression of the policies `gpulet…`, as fitted offline. Without any the simulator
+    /// fits them to the scenario's models and device, and all else takes coefficients of middling size.
+    public var pairwise: PairwiseInterference?
+    /// What the policy `reserved` keeps for high requests.
+    package var reserve = LaneReserve.lanes
     /// The settings of the policy `triton`.
     public var triton = TritonOptions()
     /// The settings of the policy `orion`.

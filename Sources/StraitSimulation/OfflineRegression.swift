@@ -42,7 +42,7 @@ enum OfflineRegression {
     }
 
     /// Gaussian elimination; the ridge makes the matrix positive, so it needs no pivots.
-    private static func solve(_ system: inout [[Double]]) -> [Double] {
+    static func solve(_ system: inout [[Double]]) -> [Double] {
         let size = system.count
         for pivot in 0..<size {
             for row in (pivot + 1)..<max(size, pivot + 1) {

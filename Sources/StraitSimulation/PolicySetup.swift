@@ -43,8 +43,17 @@ package struct PolicySetup: Sendable, Hashable {
         self.init(policy, lanes: lanes, options: options)
     }
 
-    /// A scheduler without devices and models.
-    func makeScheduler() -> Scheduler { Scheduler(policy: policy, limits: limits, options: options) }
+    /// A scheduler for a scenario, without devices and models.
+    func makeScheduler(for scenario: Scenario, seed: UInt64) -> Scheduler {
+        Scheduler(policy: policy, limits: limits, options: options(for: scenario, seed: seed))
+    }
+
+    /// The options with what the policy has from an offline phase on the scenario's device.
+    func options(for scenario: Scenario, seed: UInt64) -> SchedulerOptions {
+        var options = options
+        if policy.usesPairwise, options.pairwise == nil { options.pairwise = PairwiseFit(scenario, seed: seed).fitted }
+        return options
+    }
 
     /// As many as the server takes.
     package static let mostLanes = 256
@@ -57,8 +66,8 @@ package struct PolicySetup: Sendable, Hashable {
         // Batches that are paused keep theirs.
         case .preemptLevel1: 4
         // More than two cost more than they gain.
-        case .edfPriority, .edfPriorityEWMA, .edfPriorityEWMAGate, .gpuletPriority, .preemptReset, .triton, .fifo,
-            .orion, .nexus, .symphony:
+        case .edf, .edfPriority, .edfPriorityEWMA, .edfPriorityEWMAGate, .reserved, .gpulet, .gpuletPriority,
+            .gpuletPriorityGate, .preemptReset, .triton, .fifo, .orion, .nexus, .symphony:
             2
         }
     }

@@ -71,7 +71,7 @@ package struct Simulation: Sendable {
         self.watch = watch
         arrivals = scenario.arrivals(seed: seed)
         clients = Clients(scenario, seed: seed)
-        scheduler = setup.makeScheduler()
+        scheduler = setup.makeScheduler(for: scenario, seed: seed)
         accelerator = scenario.accelerator(seed: seed)
         checker = RunChecker(devices: scenario.devices, lanes: setup.lanes)
         metrics = Metrics(scenario)

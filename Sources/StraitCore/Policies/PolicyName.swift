@@ -4,14 +4,22 @@
 public enum PolicyName: String, Sendable, Hashable, CaseIterable {
     /// Weighs what dispatching now gains and costs against dispatching later, on calibrated predictions.
     case strait = "strait"
+    /// The earliest deadline first over both classes, on solo times; no classes.
+    case edf = "edf"
     /// The earliest deadline first inside strict priority of the classes, on solo times.
     case edfPriority = "edf-priority"
     /// The same with each model's time inflated by how its runs compared to it lately, × 1.1.
     case edfPriorityEWMA = "edf-priority-ewma"
     /// The same with Strait's demand gate.
     case edfPriorityEWMAGate = "edf-priority-ewma-gate"
-    /// The earliest deadline first inside strict priority, on solo times and an offline pairwise regression.
+    /// `edf-priority-ewma` that keeps one lane of each device for high requests.
+    case reserved = "reserved"
+    /// The earliest deadline first over both classes, on solo times and an offline pairwise regression; no classes.
+    case gpulet = "gpulet"
+    /// The same inside strict priority of the classes.
     case gpuletPriority = "gpulet-priority"
+    /// The same with Strait's demand gate.
+    case gpuletPriorityGate = "gpulet-priority-gate"
     /// `edf-priority` that pauses low batches while any high one is there, as XSched's level 1 does.
     case preemptLevel1 = "preempt-level1"
     /// `edf-priority` that kills low batches for high ones, as REEF does.
@@ -37,16 +45,30 @@ public enum PolicyName: String, Sendable, Hashable, CaseIterable {
         }
     }
 
+    /// Whether it predicts with gpulet's pairwise regression, which is fitted offline.
+    public var usesPairwise: Bool {
+        switch self {
+        case .gpulet, .gpuletPriority, .gpuletPriorityGate: true
+        default: false
+        }
+    }
+
     /// Those that a server can run.
     public static let live = allCases.filter { !$0.isForSimulation }
 
     func policy(_ options: SchedulerOptions) -> any Policy {
         switch self {
         case .strait, .oracle: StraitPolicy(options)
-        case .edfPriority: EDFPriorityPolicy(latency: .solo)
-        case .edfPriorityEWMA: EDFPriorityPolicy(latency: .inflated)
-        case .edfPriorityEWMAGate: EDFPriorityPolicy(latency: .inflated, gate: DemandGate(options.strait))
-        case .gpuletPriority: EDFPriorityPolicy(latency: .pairwise(options.pairwise))
+        case .edf: EDFPolicy(latency: .solo, knowsClasses: false)
+        case .edfPriority: EDFPolicy(latency: .solo)
+        case .edfPriorityEWMA: EDFPolicy(latency: .inflated)
+        case .edfPriorityEWMAGate: EDFPolicy(latency: .inflated, gate: DemandGate(options.strait))
+        case .reserved: EDFPolicy(latency: .inflated, reserve: options.reserve)
+        case .gpulet: EDFPolicy(latency: .pairwise(options.pairwise ?? PairwiseInterference()), knowsClasses: false)
+        case .gpuletPriority: EDFPolicy(latency: .pairwise(options.pairwise ?? PairwiseInterference()))
+        case .gpuletPriorityGate:
+            EDFPolicy(
+                latency: .pairwise(options.pairwise ?? PairwiseInterference()), gate: DemandGate(options.strait))
         case .preemptLevel1: PreemptingPolicy(.pause)
         case .preemptReset: PreemptingPolicy(.kill)
         case .triton: TritonPolicy(options.triton)

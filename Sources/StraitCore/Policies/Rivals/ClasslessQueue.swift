@@ -18,6 +18,12 @@ struct ClasslessQueue {
         self.other = other
     }
 
+    /// One queue alone, for policies that make batches the same way but know classes.
+    init(only queue: Int) {
+        self.queue = queue
+        other = nil
+    }
+
     /// Rows that wait in both.
     func rows(_ state: SchedulerState) -> Int {
         state.queues[queue].rows + (other.map { state.queues[$0].rows } ?? 0)
@@ -34,6 +40,17 @@ struct ClasslessQueue {
 
     /// Walks past the next request.
     mutating func pass(_ queue: Int) { if queue == self.queue { passed.own += 1 } else { passed.other += 1 } }
+
+    /// The walk past so many more requests, and their rows.
+    func taking(_ count: Int, _ state: SchedulerState) -> (end: Self, rows: Int) {
+        var (end, rows) = (self, 0)
+        for _ in 0..<count {
+            guard let next = end.next(state) else { break }
+            rows += Int(next.entry.rows)
+            end.pass(next.queue)
+        }
+        return (end, rows)
+    }
 
     /// What lies between two walks as a batch.
     func dispatch(since start: Self, _ device: DeviceID, _ lane: LaneID) -> Dispatch {

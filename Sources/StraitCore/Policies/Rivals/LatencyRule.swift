@@ -33,7 +33,7 @@ package enum LatencyRule: Sendable, Hashable {
 
 extension PairwiseInterference {
     /// How much longer a batch takes beside another, as a share of its time alone.
-    func slowDown(of own: Demand, beside other: Demand) -> Double {
+    package func slowDown(of own: Demand, beside other: Demand) -> Double {
         constant + ownCache * own.cache + otherCache * other.cache + ownBandwidth * own.bandwidth
             + otherBandwidth * other.bandwidth
     }

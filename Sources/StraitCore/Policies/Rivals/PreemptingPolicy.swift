@@ -16,7 +16,7 @@ package struct PreemptingPolicy: Policy {
     package let preemption: Preemption
 
     /// Makes the batches.
-    private let edf = EDFPriorityPolicy(latency: .solo)
+    private let edf = EDFPolicy(latency: .solo)
 
     package init(_ preemption: Preemption) { self.preemption = preemption }
 
@@ -53,7 +53,7 @@ package struct PreemptingPolicy: Policy {
             return .shedFirst(queue: first.queue)
         }
         guard let lane = state.devices[device].freeLane else { return .wait(until: .never) }
-        let count = edf.batch(state.queues[first.queue], on: device, state, slack: slack).count
+        let count = edf.batch(ClasslessQueue(only: first.queue), on: device, state, slack: slack).end.passed.own
         return .dispatch(Dispatch(queue: first.queue, count: count, device: device, lane: lane))
     }
 
