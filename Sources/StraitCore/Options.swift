@@ -10,8 +10,8 @@ public struct SchedulerOptions: Sendable, Hashable {
     /// The coefficients of the pairwise regression of the policies `gpulet…`, as fitted offline. Without any the simulator
     /// fits them to the scenario's models and device, and all else takes coefficients of middling size.
     public var pairwise: PairwiseInterference?
-    /// What the policy `reserved` keeps for high requests.
-    package var reserve = LaneReserve.lanes
+    /// The settings of the policy `reserved`.
+    public var reserved = ReservedOptions()
     /// The settings of the policy `triton`.
     public var triton = TritonOptions()
     /// The settings of the policy `orion`.

@@ -90,7 +90,7 @@ internal import Testing
 
     @Test func `reserved with a device of its own sends high requests there first, and low ones never`() {
         var options = SchedulerOptions()
-        options.reserve = .device
+        options.reserved.wholeDeviceFrom = 2
         var harness = Harness(policy: .reserved, lanes: [1, 2], models: [.init(maximumBatch: 1)], options: options)
         for _ in 0..<3 { harness.arrive(.low, due: .seconds(1)) }
         #expect(harness.batches.map(\.batch.device.index) == [1, 1])

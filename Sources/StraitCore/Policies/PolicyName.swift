@@ -12,7 +12,7 @@ public enum PolicyName: String, Sendable, Hashable, CaseIterable {
     case edfPriorityEWMA = "edf-priority-ewma"
     /// The same with Strait's demand gate.
     case edfPriorityEWMAGate = "edf-priority-ewma-gate"
-    /// `edf-priority-ewma` that keeps one lane of each device for high requests.
+    /// `edf-priority-ewma` that keeps a lane of each device, or of many devices one, for high requests.
     case reserved = "reserved"
     /// The earliest deadline first over both classes, on solo times and an offline pairwise regression; no classes.
     case gpulet = "gpulet"
@@ -63,7 +63,7 @@ public enum PolicyName: String, Sendable, Hashable, CaseIterable {
         case .edfPriority: EDFPolicy(latency: .solo)
         case .edfPriorityEWMA: EDFPolicy(latency: .inflated)
         case .edfPriorityEWMAGate: EDFPolicy(latency: .inflated, gate: DemandGate(options.strait))
-        case .reserved: EDFPolicy(latency: .inflated, reserve: options.reserve)
+        case .reserved: EDFPolicy(latency: .inflated, reserve: LaneReserve(options.reserved))
         case .gpulet: EDFPolicy(latency: .pairwise(options.pairwise ?? PairwiseInterference()), knowsClasses: false)
         case .gpuletPriority: EDFPolicy(latency: .pairwise(options.pairwise ?? PairwiseInterference()))
         case .gpuletPriorityGate:

@@ -13,7 +13,7 @@ package struct EDFPolicy: Policy {
 
     private let latency: LatencyRule
     private let knowsClasses: Bool
-    private let reserve: LaneReserve
+    private let reserve: LaneReserve?
     private var gate: DemandGate?
     private var inflation = Inflation()
     /// What waits, in the order in which it is looked at; used again from call to call.
@@ -33,9 +33,9 @@ package struct EDFPolicy: Policy {
     }
 
     package init(
-        latency: LatencyRule, knowsClasses: Bool = true, reserve: LaneReserve = .none, gate: DemandGate? = nil
+        latency: LatencyRule, knowsClasses: Bool = true, reserve: LaneReserve? = nil, gate: DemandGate? = nil
     ) {
-        precondition(knowsClasses || gate == nil && reserve == .none, "gates and reserves tell classes apart")
+        precondition(knowsClasses || gate == nil && reserve == nil, "gates and reserves tell classes apart")
         self.latency = latency
         self.knowsClasses = knowsClasses
         self.reserve = reserve
@@ -49,8 +49,9 @@ package struct EDFPolicy: Policy {
         gate?.reopen(state)
         rank(state)
         for first in ranked {
-            guard let device = reserve.device(for: first.requestClass, state), let lane = state.devices[device].freeLane
-            else { continue }
+            let eligible: DeviceID? =
+                reserve.map { $0.device(for: first.requestClass, state) } ?? state.devices.freestDevice
+            guard let device = eligible, let lane = state.devices[device].freeLane else { continue }
             let work = state.queues[first.waiting.queue].work
             let slack = first.head.key - now
             guard state.estimator.leastTime(work, rows: Int(first.head.rows)) <= slack else {
@@ -122,39 +123,5 @@ package struct EDFPolicy: Policy {
             end.pass(next.queue)
         }
         return (end, rows)
-    }
-}
-
-/// What low requests leave to high ones.
-package enum LaneReserve: Sendable, Hashable {
-    /// Nothing.
-    case none
-    /// One lane of each device that has more than one.
-    case lanes
-    /// The first device, where there are several; of a single one a lane.
-    case device
-
-    /// The freest device on which a batch of a class may be staged. High ones go to a device of their own first.
-    ///
-    /// - Complexity: O(lanes of all devices).
-    func device(for requestClass: RequestClass, _ state: SchedulerState) -> DeviceID? {
-        guard self != .none else { return state.devices.freestDevice }
-        let isWhole = self == .device && state.devices.all.count > 1
-        if requestClass == .high {
-            return isWhole && state.devices.all[0].isEligible ? DeviceID(index: 0) : state.devices.freestDevice
-        }
-        var best: Int?
-        for index in state.devices.all.indices where state.devices.all[index].isEligible {
-            let device = state.devices.all[index]
-            if isWhole {
-                guard index > 0 else { continue }
-            } else if device.lanes.count > 1 {
-                var low = 0
-                for case let batch? in device.lanes where state.batches[live: batch].requestClass == .low { low += 1 }
-                guard low < device.lanes.count - 1 else { continue }
-            }
-            if device.freeLanes > best.map({ state.devices.all[$0].freeLanes }) ?? 0 { best = index }
-        }
-        return best.map(DeviceID.init)
     }
 }

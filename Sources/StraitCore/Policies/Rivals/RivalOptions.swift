@@ -32,3 +32,13 @@ public struct SymphonyOptions: Sendable, Hashable {
     /// The default settings.
     public init() {}
 }
+
+/// The settings of the policy `reserved`.
+public struct ReservedOptions: Sendable, Hashable {
+    /// With so many devices low requests leave the first one to high ones; with fewer they leave a lane of each. A whole
+    /// one of few is too much.
+    public var wholeDeviceFrom = 4
+
+    /// The default settings.
+    public init() {}
+}
