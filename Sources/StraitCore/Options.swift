@@ -20,6 +20,10 @@ public struct SchedulerOptions: Sendable, Hashable {
     public var nexus = NexusOptions()
     /// The settings of the policy `symphony`.
     public var symphony = SymphonyOptions()
+    /// The settings of the policies `clockwork` and `clockwork-priority`.
+    public var clockwork = ClockworkOptions()
+    /// The settings of the policy `exclusive`.
+    public var exclusive = ExclusiveOptions()
     /// How many of the last decisions can be explained; 0 records nothing and costs nothing.
     public var explanations = 0
 

@@ -69,6 +69,8 @@ package struct PolicySetup: Sendable, Hashable {
         case .edf, .edfPriority, .edfPriorityEWMA, .edfPriorityEWMAGate, .reserved, .gpulet, .gpuletPriority,
             .gpuletPriorityGate, .preemptReset, .triton, .fifo, .orion, .nexus, .symphony:
             2
+        // The second is for the inputs of the next batch.
+        case .clockwork, .clockworkPriority, .exclusive: 2
         }
     }
 }

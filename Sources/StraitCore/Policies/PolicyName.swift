@@ -34,6 +34,12 @@ public enum PolicyName: String, Sendable, Hashable, CaseIterable {
     case nexus = "nexus"
     /// Batches deferred until one more request would make them late; no classes.
     case symphony = "symphony"
+    /// One batch at a time on a device, the one that must start first, on the longest of the last ten times; no classes.
+    case clockwork = "clockwork"
+    /// The same with high batches before low ones.
+    case clockworkPriority = "clockwork-priority"
+    /// One batch at a time on a device, the one after which the fewest of all that wait would be late.
+    case exclusive = "exclusive"
     /// Arrival order, no batches, no deadlines.
     case fifo = "fifo"
 
@@ -75,6 +81,9 @@ public enum PolicyName: String, Sendable, Hashable, CaseIterable {
         case .orion: OrionPolicy(options.orion)
         case .nexus: NexusPolicy(options.nexus)
         case .symphony: SymphonyPolicy(options.symphony)
+        case .clockwork: ClockworkPolicy(options.clockwork, knowsClasses: false)
+        case .clockworkPriority: ClockworkPolicy(options.clockwork, knowsClasses: true)
+        case .exclusive: ExclusivePolicy(options.exclusive)
         case .fifo: FIFOPolicy()
         }
     }
