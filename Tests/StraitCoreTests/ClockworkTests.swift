@@ -92,30 +92,24 @@ internal import Testing
             """)
     }
 
-    @Test func `sizes that run for longer than 25 ms are not used`() {
+    @Test func `sizes that run for longer than 12 ms are not used`() {
         play(
             """
             policy clockwork
             device gpu, 1 lane
-            model net, 2 ms + 6 ms a row, batches of 4
+            model net, 2 ms + 4 ms a row, batches of 4
 
-             0 ms  low A B C D due 500
+             0 ms  low A B C due 500
                    => lane 0: A
-             8 ms  lane 0 done
+             3 ms  low D E due 500
+             6 ms  lane 0 done
                    => A met
-                   => lane 0: B C                  # three wait; at four it would be 26 ms
-            22 ms  lane 0 done
+                   => lane 0: B C                  # four wait, which would take 18 ms
+            16 ms  lane 0 done
                    => B C met
-                   => lane 0: D
-            23 ms  low E F G H due 500
-            30 ms  lane 0 done
-                   => D met
-                   => lane 0: E F
-            44 ms  lane 0 done
-                   => E F met
-                   => lane 0: G H
-            58 ms  lane 0 done
-                   => G H met
+                   => lane 0: D E
+            26 ms  lane 0 done
+                   => D E met
             """)
     }
 

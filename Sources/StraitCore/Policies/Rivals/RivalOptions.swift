@@ -47,8 +47,8 @@ public struct ReservedOptions: Sendable, Hashable {
 public struct ClockworkOptions: Sendable, Hashable {
     /// What is taken off each deadline: 5 ms in the source, which has a network to cross and copies that it does not plan.
     public var margin = Duration.zero
-    /// The execution beyond which a batch size is not used, as in the source.
-    public var longestExecution = Duration.milliseconds(25)
+    /// The execution beyond which a batch size is not used: 25 ms in the source, whose deadlines are of 100 ms.
+    public var longestExecution = Duration.milliseconds(12)
     /// What a measurement counts as at most, in multiples of the mean.
     public var outlier = 1.5
     /// Whether a size passes over heads that it would answer late, as in the source; else it is not used while they wait.
@@ -63,7 +63,7 @@ public struct ExclusiveOptions: Sendable, Hashable {
     /// What a high request that would be violated counts in low ones.
     public var highWeight = 20.0
     /// How much longer than a candidate runs the others are taken to wait: the device has others to run after it.
-    public var lookahead = Duration.milliseconds(5)
+    public var lookahead = Duration.milliseconds(8)
 
     /// The default settings.
     public init() {}
