@@ -197,7 +197,7 @@ package struct MatrixPlan: Sendable {
             (.mix, "small-high"), (.mix, "large-high"), (.mix, "sixteen"),
         ]
         + ["a", "b", "c", "d", "e"].map { (.mix, "disb-\($0)") }
-        + [(.transfers, "slow-bus"), (.transfers, "large-inputs"), (.hardware, "a100")]
+        + [(.transfers, "slow-bus"), (.transfers, "large-inputs"), (.hardware, "a100"), (.hardware, "stream-priority")]
 
     /// Those that the table of targets shows.
     private static let smokeAblations: Set<String> = [

@@ -19,7 +19,7 @@ package enum Axis: String, Sendable, Hashable, CaseIterable {
     case change
     /// How many devices there are, behind one uplink.
     case devices
-    /// Another class of device.
+    /// Another class of device, or one whose streams have priorities.
     case hardware
     /// Load and the way requests come again, on devices on which batches slow each other down by another law.
     case physics

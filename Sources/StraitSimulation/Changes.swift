@@ -65,6 +65,7 @@ extension Scenario {
         device.link = link
         device.streams = streams
         device.isShared = isShared
+        device.leakage = leakage
         if uplink != nil { device.link.uplink = 0 }
         var description = AcceleratorDescription(devices: Array(repeating: device, count: devices))
         description.physics = physics

@@ -20,6 +20,9 @@ package struct Scenario: Sendable, Hashable {
     package var isShared = true
     /// Batches whose kernels a device can run at the same time.
     package var streams = 16
+    /// The part of the slow-down by low batches, 0…1, that high ones feel on their high streams; nil where streams have no
+    /// priorities.
+    package var leakage: Double?
     /// The link of each device.
     package var link = Link()
     /// Bytes per second and direction of the uplink that all devices share; nil if each has its own.

@@ -69,9 +69,9 @@ package enum ScenarioFile {
     // -- keys -----------------------------------------------------------------------------------------------------
 
     private static let keys = [
-        "name", "base", "models", "devices", "streams", "link", "uplink_bytes_per_s", "load", "high_share", "arrivals",
-        "closed_loop", "deadline", "physics", "change", "changes", "noise", "profiles", "profile_error", "seconds",
-        "warm_up_seconds",
+        "name", "base", "models", "devices", "streams", "stream_leakage", "link", "uplink_bytes_per_s", "load",
+        "high_share", "arrivals", "closed_loop", "deadline", "physics", "change", "changes", "noise", "profiles",
+        "profile_error", "seconds", "warm_up_seconds",
     ]
     private static let linkKeys = ["overhead_us", "pinned_bytes_per_s", "pageable_bytes_per_s"]
     private static let noiseKeys = [
@@ -98,6 +98,7 @@ package enum ScenarioFile {
         if let link = try fields.fields("link", known: linkKeys) { try read(link, into: &scenario.link) }
         scenario.uplink = try fields.numberOrNull("uplink_bytes_per_s", in: rate, or: scenario.uplink)
         scenario.streams = try fields.whole("streams", in: 1...1024, or: scenario.streams)
+        scenario.leakage = try fields.numberOrNull("stream_leakage", in: share, or: scenario.leakage)
         scenario.physics = try fields.choice("physics", or: scenario.physics)
         scenario.change = try fields.choice("change", or: scenario.change)
         if fields.has("profiles") {

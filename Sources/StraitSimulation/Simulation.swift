@@ -25,7 +25,7 @@ package struct Simulation: Sendable {
     private var slots: UInt32 = 0
     private var timer = Instant.never
     /// For each request slot its last request's place among all arrivals.
-    private var arrivalOfSlot: [Int] = []
+    private var arrivalOfSlot: [Truth.Origin] = []
     private(set) var now = Instant.zero
     private var steps = 0
     private let stepsBetweenInspections: Int
@@ -139,8 +139,9 @@ package struct Simulation: Sendable {
             shape: ShapeID(number: arrival.shape), requestClass: arrival.requestClass, rows: arrival.rows,
             deadline: deadline)
         tape?.arrived(request, at: now)
-        while arrivalOfSlot.count <= Int(id.slot) { arrivalOfSlot.append(index) }
-        arrivalOfSlot[Int(id.slot)] = index
+        let origin = Truth.Origin(arrival: index, isHigh: arrival.requestClass == .high)
+        while arrivalOfSlot.count <= Int(id.slot) { arrivalOfSlot.append(origin) }
+        arrivalOfSlot[Int(id.slot)] = origin
         try step(.arrival(request), as: .arrival(id.slot))
     }
 
@@ -227,7 +228,7 @@ package struct Simulation: Sendable {
         accelerator.submit(
             Job(
                 id: slot, device: staged.device.index, model: staged.model.index, rows: staged.rows,
-                noiseKey: UInt64(leader.index)),
+                noiseKey: UInt64(leader.index), isHigh: requestClass == .high),
             at: now.nanoseconds)
     }
 

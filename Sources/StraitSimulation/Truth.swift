@@ -8,11 +8,19 @@ internal import VirtualAccelerator
 struct Truth: Foresight {
     private var accelerator: VirtualAccelerator
     private let now: Int64
-    /// For each request slot its request's place among all arrivals of the run.
-    private let arrivals: [Int]
+    /// For each request slot where its request came from.
+    private let arrivals: [Origin]
+
+    /// What the devices have to know of a batch's first request. Batches of the oracle's are of one class.
+    struct Origin: Sendable {
+        /// Its place among all arrivals of the run.
+        var arrival: Int
+        /// Whether it is high.
+        var isHigh: Bool
+    }
 
     /// The devices as they are.
-    init(_ accelerator: VirtualAccelerator, arrivals: [Int], at now: Instant) {
+    init(_ accelerator: VirtualAccelerator, arrivals: [Origin], at now: Instant) {
         self.accelerator = accelerator
         self.arrivals = arrivals
         self.now = now.nanoseconds
@@ -52,8 +60,9 @@ struct Truth: Foresight {
     }
 
     private func job(_ id: Int, _ batch: ForeseenBatch) -> Job {
-        Job(
+        let origin = arrivals[Int(batch.first.slot)]
+        return Job(
             id: id, device: batch.device.index, model: batch.model.index, rows: batch.rows,
-            noiseKey: UInt64(arrivals[Int(batch.first.slot)]))
+            noiseKey: UInt64(origin.arrival), isHigh: origin.isHigh)
     }
 }

@@ -150,10 +150,13 @@ struct YAMLFields {
     func numberOrNull(
         _ key: String, in range: ClosedRange<Double>, or fallback: Double?
     ) throws(SimulationError) -> Double? {
-        if members[key]?.plain == "null" { return nil }
-        return try value(key, Self.words(range) + ", or null", or: .some(fallback)) { node in
+        guard let node = members[key] else { return fallback }
+        if node.plain == "null" { return nil }
+        // Not optional: a number outside of the range would be one, and be taken for null.
+        let number: Double = try value(key, Self.words(range) + ", or null", or: nil) { node in
             node.number.flatMap { range.contains($0) ? $0 : nil }
         }
+        return number
     }
 
     /// A whole number in a range; `4.9e6` is one.

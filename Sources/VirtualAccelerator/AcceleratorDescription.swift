@@ -25,6 +25,9 @@ package struct SimulatedDevice: Sendable, Hashable {
     package var streams = 16
     /// Whether batches that run at the same time slow each other down.
     package var isShared = true
+    /// Of the slow-down by low batches the part, 0…1, that high ones feel on a device whose streams have priorities; nil
+    /// for one whose streams have none, which is the same as 1.
+    package var leakage: Double?
     /// How it is linked to the host.
     package var link = Link()
     /// What its clock is from given times on, as a factor; ascending by time.

@@ -18,6 +18,8 @@ struct KernelEngine: Sendable {
         var job: Int
         var model: Int
         var rows: Int
+        /// Whether its stream is high, which counts where streams have priorities.
+        var isHigh: Bool
         /// −1 while it hangs.
         var phase: Int
         /// Nanoseconds left of the phase at full speed.
@@ -42,6 +44,7 @@ struct KernelEngine: Sendable {
 
     private let device: SimulatedDevice
     private let physics: Physics
+    private var priority: StreamPriority?
     private let noise: NoiseLevels
     let preemption: PreemptionCosts
     let courses: [KernelCourse]
@@ -62,6 +65,7 @@ struct KernelEngine: Sendable {
         precondition(device.streams > 0, "a device needs at least one stream")
         self.device = device
         self.physics = physics
+        priority = device.leakage.map(StreamPriority.init)
         self.noise = noise
         self.preemption = preemption
         self.courses = courses
@@ -69,15 +73,18 @@ struct KernelEngine: Sendable {
 
     /// Starts a batch, or lets it wait for a stream.
     ///
-    /// - Parameter isHeld: whether it stands still until it is resumed.
+    /// - Parameters:
+    ///   - isHigh: whether its stream is high.
+    ///   - isHeld: whether it stands still until it is resumed.
     /// - Returns: whether it started.
     mutating func start(
-        job: Int, model: Int, rows: Int, slowdown: Double, key: UInt64, isHeld: Bool, at now: Int64
+        job: Int, model: Int, rows: Int, isHigh: Bool, slowdown: Double, key: UInt64, isHeld: Bool, at now: Int64
     ) -> Bool {
         let solo = Double(courses[model].model.soloTime(rows: rows))
         var time = solo * slowdown * Noise.batchFactor(noise, Noise.mix(key, 0))
         if noise.times == .exponential { time *= Noise.exponential(Noise.mix(key, 103)) }
-        var kernel = Kernel(job: job, model: model, rows: rows, phase: -1, remaining: 0, time: time, key: key)
+        var kernel = Kernel(
+            job: job, model: model, rows: rows, isHigh: isHigh, phase: -1, remaining: 0, time: time, key: key)
         if Noise.unit(Noise.mix(key, 1)) < noise.hiccups {
             let span = Double(noise.longestHiccup - noise.shortestHiccup)
             kernel.remaining = Double(noise.shortestHiccup) + span * Noise.unit(Noise.mix(key, 2))
@@ -160,13 +167,14 @@ struct KernelEngine: Sendable {
             demands.append(
                 SharedDemand(
                     demand: courses[kernel.model].demand(rows: kernel.rows, phase: kernel.phase),
-                    cacheSensitivity: courses[kernel.model].model.cacheSensitivity))
+                    cacheSensitivity: courses[kernel.model].model.cacheSensitivity,
+                    user: kernel.isHigh ? .high : .low))
         }
         for neighbour in device.neighbours {
             if neighbour.from > now { next = min(next, neighbour.from) }
             if neighbour.until > now { next = min(next, neighbour.until) }
             if neighbour.from <= now, neighbour.until > now {
-                demands.append(SharedDemand(demand: neighbour.demand, cacheSensitivity: 0))
+                demands.append(SharedDemand(demand: neighbour.demand, cacheSensitivity: 0, user: .neighbour))
             }
         }
         var clock = 1.0
@@ -175,6 +183,7 @@ struct KernelEngine: Sendable {
         }
         if device.isShared {
             physics.speeds(of: demands, into: &speeds)
+            priority?.favour(demands, under: physics, speeds: &speeds)
         } else {
             speeds.removeAll(keepingCapacity: true)
             for _ in demands { speeds.append(1) }

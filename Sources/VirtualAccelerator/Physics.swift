@@ -41,8 +41,19 @@ package enum Physics: String, Sendable, Hashable, CaseIterable {
 
 /// What a kernel asks for now, and how much it minds others in the cache.
 struct SharedDemand: Sendable {
+    /// Whose it is.
+    enum User: Sendable {
+        /// A batch on a low stream, or on a device without priorities.
+        case low
+        /// A batch on a high stream.
+        case high
+        /// Somebody else's: the priorities of streams do not reach beyond a process.
+        case neighbour
+    }
+
     var demand: ResourceDemand
     var cacheSensitivity: Double
+    var user = User.low
 }
 
 /// The constants of the second physics, such that two kernels of medium demand cost each other 1.1 to 1.6 and three up

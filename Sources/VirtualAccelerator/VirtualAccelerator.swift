@@ -116,8 +116,8 @@ package struct VirtualAccelerator: Sendable {
             records[index].stage = .onKernels
             events.append(AcceleratorEvent(time: now, job: job.id, kind: .copiedIn))
             _ = kernels[job.device].start(
-                job: index, model: job.model, rows: job.rows, slowdown: slowdown(of: job.model),
-                key: records[index].key, isHeld: records[index].isHeld, at: now)
+                job: index, model: job.model, rows: job.rows, isHigh: job.isHigh,
+                slowdown: slowdown(of: job.model), key: records[index].key, isHeld: records[index].isHeld, at: now)
         }
         for index in started { records[index].startedAt = now }
     }
@@ -195,14 +195,17 @@ package struct Job: Sendable, Hashable {
     /// What its luck depends on, with the seed: name the work, not the run, and policies can be compared under the same
     /// luck.
     package var noiseKey: UInt64
+    /// Whether it runs on a high stream, which counts on devices whose streams have priorities.
+    package var isHigh: Bool
 
     /// A job.
-    package init(id: Int, device: Int, model: Int, rows: Int, noiseKey: UInt64) {
+    package init(id: Int, device: Int, model: Int, rows: Int, noiseKey: UInt64, isHigh: Bool = false) {
         self.id = id
         self.device = device
         self.model = model
         self.rows = rows
         self.noiseKey = noiseKey
+        self.isHigh = isHigh
     }
 }
 

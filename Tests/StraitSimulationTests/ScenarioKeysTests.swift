@@ -64,6 +64,38 @@ internal import VirtualAccelerator
         #expect(try read(Self.full) == expected)
     }
 
+    @Test func `a number out of its range is not null`() {
+        #expect(
+            refusal("base: devices-2\nuplink_bytes_per_s: 5")
+                == "my.yaml:2: uplink_bytes_per_s: expected a number from 1000000 to 1000000000000000.0, or null, "
+                + "found \"5\"")
+        #expect(refusal("base: devices-2\nuplink_bytes_per_s: 1e6") == nil)
+    }
+
+    @Test func `streams have priorities where a file says how much leaks, until one says null`() throws {
+        #expect(try read("base: centre").leakage == nil)
+        #expect(try read("base: centre\nstream_leakage: 0").leakage == 0)
+        let entry = try read("base: stream-priority")
+        #expect(entry.leakage == 0.35 && entry.models == ScenarioLibrary.centre.models)
+        #expect(try read("base: stream-priority\nstream_leakage: null").leakage == nil)
+        for bad in ["1.1", "-0.1", "none", "[0.3]"] {
+            let message = try #require(refusal("base: centre\nstreams: 16\nstream_leakage: \(bad)"))
+            #expect(message.hasPrefix("my.yaml:3: stream_leakage: expected a number from 0 to 1, or null, found "))
+        }
+    }
+
+    @Test func `priorities that leak all change nothing, others help high requests`() throws {
+        func run(_ leakage: Double?, _ policy: PolicyName = .edf) throws -> RunResult {
+            var scenario = ScenarioLibrary.centre
+            scenario.leakage = leakage
+            scenario.duration = .seconds(12)
+            return try Simulation.run(scenario, PolicySetup(policy), seed: 1, stepsBetweenInspections: 100)
+        }
+        let off = try run(nil)
+        #expect(try run(1).jsonLines == off.jsonLines)
+        #expect(try run(0.35)[.high].violation < off[.high].violation)
+    }
+
     @Test func `a model has a weight and a share of high requests of its own`() throws {
         let model =
             "{name: N, base_ms: 1, per_row_ms: 1, maximum_rows: 8, bytes_in_per_row: 1, "

@@ -50,7 +50,7 @@ struct AxisFigures {
     private static let others: [(axis: Axis, title: String)] = [
         (.change, "What changes on the way"), (.deadlines, "Other deadlines"),
         (.highShare, "Other shares of high requests"), (.mix, "Other models, and other shares of them"),
-        (.transfers, "More to copy"), (.hardware, "Another class of device"),
+        (.transfers, "More to copy"), (.hardware, "Other devices"),
     ]
 
     /// Bars of both classes for each cell of the other axes.

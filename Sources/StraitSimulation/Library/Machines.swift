@@ -20,6 +20,9 @@ extension LibraryEntry {
         LibraryEntry("a100", "one device like an A100: times of 0.3 to 0.6, the same link") {
             GPUClass.a100.apply(to: &$0)
         },
+        LibraryEntry("stream-priority", "high batches on high streams; 0.35 of the slow-down leaks") {
+            $0.leakage = 0.35
+        },
     ]
 
     private static func devices(_ count: Int) -> LibraryEntry {
