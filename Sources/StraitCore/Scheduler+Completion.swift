@@ -35,8 +35,7 @@ extension Scheduler {
         guard let record = state.batches[batch] else {
             preconditionFailure("only a staged batch can finish, and only once")
         }
-        // Not the clock alone: a driver's may be coarser than its device's.
-        let times = times.believed(within: max(now, record.hangsFrom) - record.stagedAt)
+        let times = believed(times, of: batch, at: now)
         // What was paused took as long as the pause.
         if !record.wasPaused {
             learn(from: record, times, at: now)
@@ -50,6 +49,13 @@ extension Scheduler {
             end(member.request, as: inTime ? \.met : \.late)
             actions.append(.answer(id, inTime ? .met : .late))
         }
+    }
+
+    /// What a device says that a live batch took, as far as that may be true when it is done now.
+    package func believed(_ times: MeasuredTimes, of batch: BatchID, at now: Instant) -> MeasuredTimes {
+        guard let record = state.batches[batch] else { return times }
+        // Not the clock alone: a driver's may be coarser than its device's.
+        return times.believed(within: max(now, record.hangsFrom) - record.stagedAt)
     }
 
     mutating func fail(_ batch: BatchID, at now: Instant, into actions: inout ActionList) {

@@ -21,8 +21,11 @@ package final class Engine: Sendable {
     let clock: any EngineClock
     let policy: PolicyName
     let limits: SchedulerLimits
-    private let timer = TimerThread()
-    private let drained = Wakeup()
+    private let timer: any EngineTimer
+    /// Accepted requests whose answer was not handed over yet. Raised under the lock, and never while draining.
+    let unanswered = Atomic(0)
+    /// Whether new requests are refused. Set under the lock.
+    let isDraining = Atomic(false)
 
     struct State {
         var scheduler: Scheduler
@@ -31,7 +34,10 @@ package final class Engine: Sendable {
         var shapes = ShapeNumbers()
         var models: [ServedModel] = []
         var statistics: [ModelStatistics] = []
-        var isDraining = false
+        /// The latest time that a step was taken at.
+        var now = Instant(nanoseconds: .min)
+        /// Who wants to know when all accepted requests are answered.
+        var drains: [@Sendable () -> Void] = []
         var hasLearned = false
         /// What is recorded; nil where nobody wants a recording, which then costs nothing.
         var tape: RecordingTape?
@@ -40,7 +46,7 @@ package final class Engine: Sendable {
     /// An engine for one device. Add models, then call ``start()``.
     package init(
         policy: PolicyName, limits: SchedulerLimits = SchedulerLimits(), device: any Device,
-        clock: any EngineClock = SystemClock()
+        clock: any EngineClock = SystemClock(), timer: any EngineTimer = TimerThread()
     ) {
         var state = State(scheduler: Scheduler(policy: policy, limits: limits))
         let description = DeviceDescription(lanes: device.laneCount)
@@ -48,6 +54,7 @@ package final class Engine: Sendable {
         self.state = Mutex(state)
         self.device = device
         self.clock = clock
+        self.timer = timer
         self.policy = policy
         self.limits = limits
     }
@@ -77,7 +84,7 @@ package final class Engine: Sendable {
     package func add(
         _ specification: ModelSpecification, loaded: LoadedModel, key: ModelKey? = nil, profile: ModelProfile? = nil
     ) -> ServedModel {
-        state.withLock { state in
+        let (model, effects) = state.withLock { state -> (ServedModel, Effects) in
             let model = ServedModel(
                 id: ModelID(index: state.models.count), specification: specification, loaded: loaded, key: key,
                 profile: profile)
@@ -87,9 +94,11 @@ package final class Engine: Sendable {
             let description = ModelDescription(
                 maximumBatch: max(1, specification.maxBatchSize), maximumQueued: specification.maxQueueSize,
                 profile: profile)
-            state.scheduler.step(.modelAdded(description), at: clock.now(), into: &state.actions)
-            return model
+            // As any event: a lane may be found to hang just now, and what waits may be given up.
+            return (model, step(.modelAdded(description), at: now(&state), &state))
         }
+        carryOut(effects)
+        return model
     }
 
     /// What has been counted for a model.
@@ -125,40 +134,27 @@ package final class Engine: Sendable {
     /// - Returns: what to cancel the request by.
     @discardableResult
     package func submit(_ submission: Submission, completion: @escaping @Sendable (Reply) -> Void) -> RequestID? {
-        let (id, effects) = state.withLock { state -> (RequestID?, Effects) in
-            guard !state.isDraining else {
-                let error = ProtocolError(.unavailable, "the server is draining; ask another one")
-                return (nil, Effects(replies: [(completion, .refused(Refusal(error)))]))
-            }
+        let accepted = state.withLock { state -> (id: RequestID, effects: Effects)? in
+            guard !isDraining.load(ordering: .relaxed) else { return nil }
+            unanswered.add(1, ordering: .relaxed)
             let id = state.slots.insert(submission, completion)
             let model = submission.model.id
             let request = Request(
                 id: id, work: WorkShape(model: model, elementsPerRow: submission.elementsPerRow),
                 shape: state.shapes.number(of: submission), requestClass: submission.requestClass,
                 rows: submission.rows, deadline: submission.deadline)
-            return (id, step(.arrival(request), &state))
+            return (id, step(.arrival(request), at: now(&state), &state))
         }
-        carryOut(effects)
-        return id
+        guard let accepted else {
+            completion(.refused(Refusal(ProtocolError(.unavailable, "the server is draining; ask another one"))))
+            return nil
+        }
+        carryOut(accepted.effects)
+        return accepted.id
     }
 
     /// Takes a request back because its client went away. One that is answered already, or about to be, is left alone.
     package func cancel(_ id: RequestID) { step(.cancelled(id)) }
-
-    /// Refuses new requests, and waits until all accepted ones are answered.
-    ///
-    /// - Returns: whether they were, within the time.
-    package func drain(within limit: Duration) -> Bool {
-        let end = MonotonicClock.nanoseconds() + limit.nanoseconds
-        while true {
-            let isDone = state.withLock { state in
-                state.isDraining = true
-                return state.slots.isEmpty
-            }
-            if isDone { return true }
-            guard drained.wait(untilNanoseconds: end) else { return state.withLock { $0.slots.isEmpty } }
-        }
-    }
 
     // -- the scheduler's actions ----------------------------------------------------------------------------------
 
@@ -167,11 +163,16 @@ package final class Engine: Sendable {
         var replies: [(completion: @Sendable (Reply) -> Void, reply: Reply)] = []
         var starts: [DeviceBatch] = []
         var timer: Instant?
-        var isDrained = false
+    }
+
+    /// The time for a step, which never goes back, whatever the clock does. Read under the lock for the same reason.
+    private func now(_ state: inout State) -> Instant {
+        state.now = max(state.now, clock.now())
+        return state.now
     }
 
     private func step(_ event: Event) {
-        let effects = state.withLock { step(event, &$0) }
+        let effects = state.withLock { step(event, at: now(&$0), &$0) }
         carryOut(effects)
     }
 
@@ -179,11 +180,9 @@ package final class Engine: Sendable {
     ///
     /// - Parameter ended: the batch that the event is about, with its results.
     private func step(
-        _ event: Event, _ state: inout State,
+        _ event: Event, at now: Instant, _ state: inout State,
         ended: (batch: DeviceBatch, result: Result<BatchResult, DeviceError>)? = nil
     ) -> Effects {
-        // Read under the lock, so that the scheduler's time never goes back.
-        let now = clock.now()
         var effects = Effects()
         if state.tape != nil { state.record(event, at: now) }
         state.scheduler.step(event, at: now, into: &state.actions)
@@ -206,7 +205,6 @@ package final class Engine: Sendable {
             }
         }
         state.tape?.stepEnded()
-        effects.isDrained = state.isDraining && state.slots.isEmpty
         return effects
     }
 
@@ -257,19 +255,22 @@ package final class Engine: Sendable {
         for batch in effects.starts { device.run(batch, on: batch.lane) }
         if let instant = effects.timer { timer.set(instant) }
         for (completion, reply) in effects.replies { completion(reply) }
-        if effects.isDrained { drained.signal() }
+        if !effects.replies.isEmpty { noteAnswered(effects.replies.count) }
     }
 }
 
 extension Engine: LaneDriver {
     package func laneFinished(_ batch: DeviceBatch, _ result: Result<BatchResult, DeviceError>) -> DeviceBatch? {
         var effects = state.withLock { state in
+            let now = now(&state)
             switch result {
             case .success(let success):
-                state.statistics[batch.modelID.index].note(batch, success.times)
-                return step(.finished(batch.batch, success.times), &state, ended: (batch, result))
+                let times = state.scheduler.believed(success.times, of: batch.batch, at: now)
+                state.statistics[batch.modelID.index].note(batch, times)
+                let result = BatchResult(outputs: success.outputs, times: times)
+                return step(.finished(batch.batch, times), at: now, &state, ended: (batch, .success(result)))
             case .failure:
-                return step(.failed(batch.batch), &state, ended: (batch, result))
+                return step(.failed(batch.batch), at: now, &state, ended: (batch, result))
             }
         }
         let own = effects.starts.firstIndex { $0.lane == batch.lane }.map { effects.starts.remove(at: $0) }

@@ -58,8 +58,8 @@ struct RequestSlots: Sendable {
     private var generations: [UInt32] = []
     private var free: [UInt32] = []
 
-    /// Whether no request is between arrival and answer.
-    var isEmpty: Bool { free.count == slots.count }
+    /// How many requests are between arrival and answer.
+    var count: Int { slots.count - free.count }
 
     mutating func insert(_ submission: Submission, _ completion: @escaping @Sendable (Reply) -> Void) -> RequestID {
         let slot = Slot(

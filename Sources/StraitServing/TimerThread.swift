@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import StraitCore
+package import StraitCore
 internal import StraitPlatform
 internal import Synchronization
 
-/// Calls back at the instant that was last asked for, on a thread of its own.
+/// Calls back on a thread of its own, by the machine's monotonic clock.
 ///
 /// A thread oversleeps by some 70 µs here; deadlines are far coarser.
-final class TimerThread: Sendable {
+package final class TimerThread: EngineTimer {
     private struct State {
-        var instant = Instant.never
+        var alarm = Alarm()
         var isStopping = false
     }
 
@@ -17,8 +17,10 @@ final class TimerThread: Sendable {
     private let wakeup = Wakeup()
     private let thread: Mutex<SystemThread?> = Mutex(nil)
 
+    package init() {}
+
     /// Starts the thread.
-    func start(_ fire: @escaping @Sendable () -> Void) {
+    package func start(_ fire: @escaping @Sendable () -> Void) {
         let started = SystemThread(name: "timer") { [self] in
             while let instant = nextInstant() {
                 if instant == .never {
@@ -31,14 +33,12 @@ final class TimerThread: Sendable {
         thread.withLock { $0 = started }
     }
 
-    /// Asks for a call at `instant`, instead of the one asked for before.
-    func set(_ instant: Instant) {
-        state.withLock { $0.instant = instant }
-        wakeup.signal()
+    package func set(_ instant: Instant) {
+        if state.withLock({ $0.alarm.set(instant) }) { wakeup.signal() }
     }
 
     /// Ends the thread.
-    func stop() {
+    package func stop() {
         state.withLock { $0.isStopping = true }
         wakeup.signal()
         let thread = thread.withLock { thread in
@@ -48,14 +48,7 @@ final class TimerThread: Sendable {
         thread?.join()
     }
 
-    private func nextInstant() -> Instant? { state.withLock { $0.isStopping ? nil : $0.instant } }
+    private func nextInstant() -> Instant? { state.withLock { $0.isStopping ? nil : $0.alarm.instant } }
 
-    /// Takes the instant away, unless another was asked for meanwhile.
-    private func take(_ instant: Instant) -> Bool {
-        state.withLock { state in
-            guard state.instant == instant else { return false }
-            state.instant = .never
-            return true
-        }
-    }
+    private func take(_ instant: Instant) -> Bool { state.withLock { $0.alarm.take(instant) } }
 }
