@@ -102,7 +102,7 @@ public struct MeasuredTimes: Sendable, Hashable {
 
     /// What of it may be true of a batch that was done within `longest`: no part is longer than that, or shorter than
     /// nothing. A device whose clock goes wrong would otherwise teach a time that nothing unlearns.
-    func believed(within longest: Duration) -> MeasuredTimes {
+    package func believed(within longest: Duration) -> MeasuredTimes {
         MeasuredTimes(
             copyIn: min(max(.zero, copyIn), longest), kernels: min(max(.zero, kernels), longest),
             copyOut: min(max(.zero, copyOut), longest))

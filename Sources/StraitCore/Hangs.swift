@@ -14,9 +14,13 @@ extension SchedulerState {
     /// When the lane of a batch that is staged now and predicted to take `time` is taken for hung.
     func hangsFrom(_ time: Duration, _ batch: BatchRecord) -> Instant {
         let bound = time * (calibrations[batch.requestClass.rawValue].q99 * Self.hangFactor)
-        let shortest = estimator.isMeasured(batch.work) ? Self.shortestHang : Self.shortestHangUnmeasured
         // One nanosecond later, so that the timer that comes at this instant finds it true.
-        return batch.stagedAt + max(bound, shortest) + Duration(nanoseconds: 1)
+        return batch.stagedAt + max(bound, shortestHang(of: batch.work)) + Duration(nanoseconds: 1)
+    }
+
+    /// How long a batch may run before it can be taken for hung, whatever was predicted.
+    func shortestHang(of work: WorkShape) -> Duration {
+        estimator.isMeasured(work) ? Self.shortestHang : Self.shortestHangUnmeasured
     }
 }
 

@@ -35,7 +35,9 @@ extension Scheduler {
         guard let record = state.batches[batch] else {
             preconditionFailure("only a staged batch can finish, and only once")
         }
-        let times = believed(times, of: batch, at: now)
+        // Not the clock alone: a driver's may be coarser than its device's. Nor the time that was predicted: what is
+        // believed goes into predictions, and would grow on itself.
+        let times = times.believed(within: max(now - record.stagedAt, state.shortestHang(of: record.work)))
         // What was paused took as long as the pause.
         if !record.wasPaused {
             learn(from: record, times, at: now)
@@ -49,13 +51,6 @@ extension Scheduler {
             end(member.request, as: inTime ? \.met : \.late)
             actions.append(.answer(id, inTime ? .met : .late))
         }
-    }
-
-    /// What a device says that a live batch took, as far as that may be true when it is done now.
-    package func believed(_ times: MeasuredTimes, of batch: BatchID, at now: Instant) -> MeasuredTimes {
-        guard let record = state.batches[batch] else { return times }
-        // Not the clock alone: a driver's may be coarser than its device's.
-        return times.believed(within: max(now, record.hangsFrom) - record.stagedAt)
     }
 
     mutating func fail(_ batch: BatchID, at now: Instant, into actions: inout ActionList) {

@@ -265,7 +265,9 @@ extension Engine: LaneDriver {
             let now = now(&state)
             switch result {
             case .success(let success):
-                let times = state.scheduler.believed(success.times, of: batch.batch, at: now)
+                // Nothing a device measures takes longer than the batch was gone, and answers are told it, too.
+                let stagedAt = state.scheduler.state.batches[batch.batch]?.stagedAt ?? now
+                let times = success.times.believed(within: now - stagedAt)
                 state.statistics[batch.modelID.index].note(batch, times)
                 let result = BatchResult(outputs: success.outputs, times: times)
                 return step(.finished(batch.batch, times), at: now, &state, ended: (batch, .success(result)))

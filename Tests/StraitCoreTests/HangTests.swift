@@ -155,6 +155,22 @@ internal import Testing
         #expect(harness.outcomes[next] == .shed(.hopelessOnArrival, predictedFinish: .never))
     }
 
+    @Test func `what a device claims to have taken does not grow on itself`() {
+        var harness = Harness(policy: .edfPriority, lanes: [1], models: [Self.model])
+        let claim = MeasuredTimes(copyIn: .seconds(1e6), kernels: .seconds(1e6), copyOut: .seconds(1e6))
+        harness.fate = { _ in
+            BatchFate(
+                times: MeasuredTimes(copyIn: .zero, kernels: .milliseconds(10), copyOut: .zero), measured: claim)
+        }
+        for _ in 0..<30 {
+            harness.arrive(.high, due: .seconds(1e10))
+            harness.advance(by: .milliseconds(20))
+        }
+        // Three parts, each of at most 30 s: what a first run may take before its lane is taken for hung.
+        let expected = harness.scheduler.expectedTime(WorkShape(model: ModelID(index: 0), elementsPerRow: 1), rows: 1)
+        #expect(expected <= .seconds(90), "\(expected.seconds) s")
+    }
+
     @Test func `without any device nothing is predicted, and nothing is probed`() {
         var harness = Harness(policy: .edfPriority, lanes: [], models: [Self.model])
         for _ in 0..<5 {

@@ -165,6 +165,14 @@ internal import Testing
         #expect(statistics.computeInfer.nanoseconds == 5 * 6_000_000)
     }
 
+    @Test func `what a device cannot have measured is told to nobody`() throws {
+        try submit(1)
+        clock.advance(by: .milliseconds(5))
+        device.finish(lane: 0, taking: .seconds(1e6))
+        #expect(log[1]?.answer?.timing.compute == .milliseconds(5))
+        #expect(engine.statistics(of: model).computeInfer.nanoseconds == 5_000_000)
+    }
+
     @Test(arguments: 0..<200)
     func `random traffic: every request is answered once`(seed: UInt64) throws {
         var generator = Seeded(state: seed)
