@@ -12,7 +12,7 @@ VENV_PYTHON := .strait/venv/bin/python
 # Absolute, because tests run in folders of their own.
 export STRAIT_ONNXRUNTIME := $(CURDIR)/.strait/onnxruntime/libonnxruntime.so
 
-.PHONY: help setup build run demo bench bench-core bench-sim bench-core-pipe test test-pure test-long test-server torture-core evaluate evaluate-smoke check format clean fidelity
+.PHONY: help setup build run demo bench bench-core bench-sim bench-core-pipe test test-pure test-long test-server torture torture-core evaluate evaluate-smoke check format clean fidelity
 
 help: ## this list
 	@echo "Strait: serves ONNX models to two classes of requests, each with a deadline."
@@ -48,6 +48,9 @@ test-server: setup build ## the server's Swift tests (release), then scripts and
 # A failure says its seed; one that stops the process says ten, of which SEEDS=120-129 and so on find the one.
 torture-core: ## random events for the scheduler, SEEDS=N of them or SEEDS=FIRST-LAST (20000; minutes)
 	STRAIT_PURE=1 STRAIT_SEEDS=$(SEEDS) $(SWIFT) test --scratch-path .build-pure --filter RandomisedTests
+
+torture: ## the whole engine with virtual clients, lanes and faults, SEEDS=N or FIRST-LAST (20000 in ten minutes, optimised)
+	STRAIT_PURE=1 STRAIT_SEEDS=$(SEEDS) $(SWIFT) test -c release -Xswiftc -enable-testing --scratch-path .build-long --filter TortureTests
 
 bench: setup build ## what serving costs, beside ONNX Runtime in a loop (two minutes, on a quiet machine)
 	$(VENV_PYTHON) Benchmarks/serving.py

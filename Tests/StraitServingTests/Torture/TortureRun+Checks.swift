@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import StraitDevices
+internal import StraitFormats
+internal import StraitProtocol
+internal import StraitTensor
+internal import Synchronization
+
+@testable internal import StraitCore
+@testable internal import StraitServing
+
+extension TortureRun {
+    /// What must hold whenever no thread is in the midst of anything.
+    func look() {
+        guard broken == nil, isQuiet else { return }
+        if let wrong = device.broken { fail(wrong) }
+        let open = clients.count { $0.state == .open }
+        engine.state.withLock { state in
+            var wrong = state.scheduler.brokenTable()
+            // What was learned changes only when a batch has ended.
+            if wrong == nil, device.reports != lookedAt { wrong = state.scheduler.brokenEstimate() }
+            if let wrong { fail(wrong) }
+            if state.slots.count != open { fail("\(open) requests are open, \(state.slots.count) are kept") }
+            let counters = RequestClass.allCases.map { state.scheduler.counters(of: $0) }
+            let left = counters.reduce(0) { $0 + $1.arrived - $1.ended }
+            if left != open { fail("\(open) requests are open, \(left) are counted") }
+            let lanes = state.scheduler.state.devices.all[0].lanes
+            for index in lanes.indices where lanes[index] != device.lanes[index].batch?.batch {
+                fail("lane \(index) should run \(lanes[index].debugDescription)")
+            }
+            let armed = state.scheduler.timer.armed
+            if timer.alarm.instant > armed { fail("the timer calls at \(timer.alarm.instant), not at \(armed)") }
+        }
+        lookedAt = device.reports
+        let unanswered = engine.unanswered.load(ordering: .relaxed)
+        if unanswered != open { fail("\(open) requests are open, \(unanswered) unanswered") }
+        let expected = open == 0 ? drains.begun : 0
+        if drains.ended != expected { fail("\(drains.ended) drains ended, \(expected) should have") }
+    }
+
+    /// What must hold when nothing will happen any more but for lanes that hang for ever.
+    func checkRest() {
+        guard broken == nil else { return }
+        let hanging = device.lanes.contains { $0.running != nil }
+        let open = clients.indices.filter { clients[$0].state == .open }
+        let waiting = engine.state.withLock { state in
+            RequestClass.allCases.reduce(0) { $0 + state.scheduler.waiting($1) }
+        }
+        if hanging {
+            sights.insert("at rest beside a lane that hangs")
+            if engine.policy != .fifo, waiting > 0 { fail("\(waiting) requests wait for ever") }
+            if open.count - waiting != open.count(where: { clients[$0].hasRun }) { fail("a request is lost") }
+        } else if !open.isEmpty {
+            fail("requests \(open) are forgotten")
+        }
+    }
+
+    /// What must hold in the end.
+    func checkEnd() {
+        guard broken == nil else { return }
+        for index in clients.indices {
+            if clients[index].state != .done { fail("request \(index) was never answered") }
+            clients[index].answer = nil
+        }
+        if pool.bytesInUse != 0 { fail("\(pool.bytesInUse) bytes of tensors are lost") }
+        if drains.ended != drains.begun { fail("a drain has not ended") }
+        if !engine.drain(within: .zero) { fail("a drain waits for nothing") }
+        checkCounts()
+        checkLearned()
+        recorded?.check(engine).map { fail($0) }
+    }
+
+    private func checkCounts() {
+        let accepted = clients.count { $0.id != nil }
+        let counters = RequestClass.allCases.map { engine.counters(of: $0) }
+        let arrived = counters.reduce(0) { $0 + $1.arrived }
+        if arrived != accepted { fail("\(accepted) requests were accepted, \(arrived) have arrived") }
+        let statistics = models.map { engine.statistics(of: $0) }
+        let counted = statistics.reduce(0) { $0 + Int($1.success.count + $1.fail.count) }
+        if counted != accepted { fail("\(accepted) requests were accepted, \(counted) are in the statistics") }
+        let met = counters.reduce(0) { $0 + $1.met + $1.late }
+        if met != statistics.reduce(0, { $0 + Int($1.success.count) }) { fail("answers are miscounted") }
+        // What devices measure is nonsense at times, what is counted of it must not be.
+        let laneTime = statistics.reduce(0) { $0 + $1.batches.reduce(0) { $0 + $1.computeInfer.nanoseconds } }
+        let most = UInt64(clock.time.nanoseconds) * UInt64(device.laneCount)
+        if laneTime > most { fail("statistics have \(laneTime) ns of computing in at most \(most)") }
+    }
+
+    /// What a next server would make of it.
+    private func checkLearned() {
+        let next = Engine(policy: engine.policy, device: device, clock: clock, timer: VirtualTimer())
+        for model in models { _ = next.add(model.specification, loaded: model.loaded, profile: model.profile) }
+        let learned = engine.learned()
+        do {
+            try next.restore(learned)
+            if next.learned() != learned { fail("what was learned is another thing when it is restored") }
+        } catch {
+            fail("what was learned cannot be restored: \(error)")
+        }
+    }
+}
+
+/// A recording of a whole run, without a file.
+// @unchecked: see the clock.
+final class RecordedTraffic: @unchecked Sendable {
+    private let engine: Engine
+    private var records: [Recording.Record] = []
+    private var taken: [Recording.Record] = []
+
+    init(_ engine: Engine) {
+        self.engine = engine
+        _ = engine.startRecording(capacity: 10_000, calendarMilliseconds: nil)
+    }
+
+    func take() {
+        _ = engine.takeRecords(&taken)
+        records += taken
+        taken.removeAll()
+    }
+
+    /// What is wrong with it when all is answered.
+    func check(_ engine: Engine) -> String? {
+        let (end, dropped) = engine.stopRecording(&taken)
+        records += taken
+        var arrivals: [Bool] = []
+        for record in records {
+            switch record {
+            case .arrival(let arrival):
+                if arrival.at > end { return "an arrival is recorded after the end" }
+                arrivals.append(false)
+            case .answer(let answer):
+                guard answer.arrival < arrivals.count else { return "an answer is recorded before its arrival" }
+                if arrivals[answer.arrival] { return "an answer is recorded twice" }
+                arrivals[answer.arrival] = true
+            case .batch(let batch):
+                if batch.endedAt < batch.stagedAt { return "a batch is recorded to end before it was staged" }
+            }
+        }
+        let counters = RequestClass.allCases.map { engine.counters(of: $0) }
+        if arrivals.count != counters.reduce(0, { $0 + $1.arrived }) { return "not all arrivals are recorded" }
+        if arrivals.contains(false) { return "not all answers are recorded" }
+        return dropped > 0 ? "\(dropped) records are left out" : nil
+    }
+}

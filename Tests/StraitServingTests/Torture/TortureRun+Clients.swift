@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import StraitCore
+internal import StraitDevices
+internal import StraitProtocol
+internal import StraitTensor
+
+@testable internal import StraitServing
+
+/// A client with its one request, known by the number that fills its tensor.
+struct Client {
+    enum State {
+        /// Its request is on the way to the engine.
+        case asking
+        /// The engine has accepted it.
+        case open
+        /// It has its reply, or was turned away at the door.
+        case done
+    }
+
+    let model: ServedModel
+    let shape: Shape
+    let asked: Instant
+    let deadline: Instant
+    /// Whether the engine was draining when it asked.
+    let cameLate: Bool
+    var state = State.asking
+    var id: RequestID?
+    var hasReply = false
+    var hasCancelled = false
+    var hasRun = false
+    var batchFailed = false
+    /// What the clock showed when the end of its batch was reported.
+    var endedAt: Instant?
+    /// Results that are still on their way to it.
+    var answer: Answer?
+}
+
+extension TortureRun {
+    // -- asking ---------------------------------------------------------------------------------------------------
+
+    /// A client asks.
+    func submit() {
+        guard let model = find() else { return }
+        let isBatchable = model.specification.isBatchable
+        // Now and then more than the model takes.
+        let rows = isBatchable ? Int.random(in: 1...model.specification.maxBatchSize, using: &generator) : 1
+        let tooMany = isBatchable && generator.chance(0.01)
+        let shape = Shape([tooMany ? 99 : rows, Int.random(in: 1...3, using: &generator)])
+        let bytes = (shape.elementCount ?? 0) * 4
+        let slab: Slab
+        do { slab = try pool.take(bytes) } catch {
+            sights.insert("the budget is spent")
+            return
+        }
+        let number = clients.count
+        slab.bytes.bindMemory(to: Float.self).update(repeating: Float(number))
+        let patience = Int64.random(in: 0...(generator.chance(0.1) ? 20_000_000 : 120_000), using: &generator)
+        let arrived = max(.zero, clock.now() - .microseconds(Int64.random(in: 0...200, using: &generator)))
+        let request = InferenceRequest(
+            priority: generator.one(of: [1, 2, nil]), timeoutMicroseconds: patience,
+            inputs: [Tensor(name: "in", type: .fp32, shape: shape, slab: slab, range: 0..<bytes)])
+        clients.append(
+            Client(
+                model: model, shape: shape, asked: arrived, deadline: arrived + .microseconds(patience),
+                cameLate: drains.begun > 0))
+        do throws(Refusal) {
+            let id = try service.infer(request, on: model, arrived: arrived) { [unowned self] in replied(number, $0) }
+            asked(number, id)
+        } catch {
+            if clients[number].hasReply { fail("request \(number) is answered, and its call throws \(error.error)") }
+            sights.insert(tooMany ? "too many rows" : "the low class's memory is spent")
+            clients[number].state = .done
+        }
+    }
+
+    private func asked(_ number: Int, _ id: RequestID?) {
+        if id == nil, !clients[number].hasReply { fail("request \(number) was neither accepted nor refused") }
+        if id != nil, clients[number].cameLate { fail("request \(number) was accepted while draining") }
+        clients[number].id = id
+        if clients[number].state == .asking { clients[number].state = .open }
+    }
+
+    private func find() -> ServedModel? {
+        do {
+            let name = generator.one(of: TortureModels.names + models.suffix(1).map(\.specification.name))
+            if let late = models.last(where: { $0.specification.name == name }) { return late }
+            return try service.catalog.find(name, version: nil)
+        } catch {
+            sights.insert("\(error.code)")
+            return nil
+        }
+    }
+
+    /// A client goes away, perhaps one whose request is long answered.
+    func cancel() {
+        let known = clients.indices.suffix(40).filter { clients[$0].id != nil }
+        guard !known.isEmpty else { return }
+        let number = generator.one(of: known)
+        guard let id = clients[number].id else { return }
+        clients[number].hasCancelled = true
+        let moment = clients[number].state == .done ? "answered" : clients[number].hasRun ? "running" : "waiting"
+        sights.insert("cancelled while \(moment)")
+        engine.cancel(id)
+        if isQuiet, clients[number].state != .done { fail("request \(number) is cancelled but not answered") }
+    }
+
+    // -- answers --------------------------------------------------------------------------------------------------
+
+    private func replied(_ number: Int, _ reply: Reply) {
+        if clients[number].hasReply { fail("request \(number) is answered twice") }
+        clients[number].hasReply = true
+        clients[number].state = .done
+        switch reply {
+        case .answered(let answer):
+            check(answer, to: number)
+            note(number, answer.isLate ? 1 : 0)
+            // Some connections are slow.
+            clients[number].answer = generator.chance(0.3) ? answer : nil
+        case .refused(let refusal):
+            check(refusal, to: number)
+            note(number, refusal.error.httpStatus)
+        }
+        note(Int(truncatingIfNeeded: clock.time.nanoseconds))
+        meanwhile()
+    }
+
+    /// A client has received its results.
+    func forget() {
+        let holding = clients.indices.filter { clients[$0].answer != nil }
+        guard !holding.isEmpty else { return }
+        clients[generator.one(of: holding)].answer = nil
+    }
+
+    private func check(_ answer: Answer, to number: Int) {
+        let client = clients[number]
+        sights.insert(answer.isLate ? "late" : "met")
+        guard client.hasRun, let endedAt = client.endedAt, !client.batchFailed else {
+            return fail("request \(number) has results, but did not run")
+        }
+        if drains.ended > 0 { fail("request \(number) is answered after a drain has ended") }
+        guard answer.outputs.count == 1, answer.outputs[0].shape == client.shape else {
+            return fail("request \(number) has results of another shape")
+        }
+        let expected = VirtualDevice.output(of: Float(number), model: client.model.loaded.number)
+        let isOwn = answer.outputs[0].bytes.bindMemory(to: Float.self).allSatisfy { $0 == expected }
+        if !isOwn { fail("request \(number) has another request's results") }
+        // The decision lies between what the clock showed when the batch's end was reported, and now.
+        if answer.isLate ? clock.time <= client.deadline : endedAt > client.deadline {
+            fail("request \(number) is \(answer.isLate ? "late" : "in time"), and is not")
+        }
+        let timing = answer.timing
+        let longest = clock.time - client.asked
+        if timing.queue < .zero || timing.queue > longest || timing.compute < .zero || timing.compute > longest {
+            fail("request \(number) is told impossible times: \(timing)")
+        }
+    }
+
+    private func check(_ refusal: Refusal, to number: Int) {
+        let client = clients[number]
+        let code = refusal.error.code
+        let words = refusal.error.message.prefix { !"(:0123456789".contains($0) }
+        sights.insert(words.hasSuffix(" ") ? String(words.dropLast()) : String(words))
+        if let wait = refusal.retryAfter, wait < .zero { fail("request \(number) should come back in the past") }
+        if code == .unavailable {
+            if drains.begun == 0 { fail("request \(number) is told that the server drains") }
+            return
+        }
+        if drains.ended > 0 { fail("request \(number) is refused after a drain has ended") }
+        switch code {
+        case .cancelled: if !client.hasCancelled { fail("request \(number) was not cancelled") }
+        case .failedInternally:
+            sights.insert("failed")
+            if !client.batchFailed { fail("request \(number) has not failed") }
+        case .deadlineExceeded, .resourceExhausted:
+            if client.hasRun { fail("request \(number) is refused, but runs") }
+        default: fail("request \(number) is refused: \(refusal.error)")
+        }
+    }
+
+    // -- the device's side ----------------------------------------------------------------------------------------
+
+    /// The requests of a batch, by the numbers in their tensors.
+    private func numbers(_ batch: DeviceBatch) -> [Int] {
+        batch.parts.map { Int($0.inputs[0].bytes.loadUnaligned(as: Float.self)) }
+    }
+
+    /// A batch starts on a lane.
+    func started(_ batch: DeviceBatch) {
+        if batch.parts.count > 1 { sights.insert("a batch of several requests") }
+        for number in numbers(batch) {
+            let client = clients[number]
+            if client.hasRun { fail("request \(number) runs twice") }
+            if client.hasReply, !client.hasCancelled { fail("request \(number) runs, but is answered") }
+            if client.model.id != batch.modelID || client.model.loaded.number != batch.model.number {
+                fail("request \(number) runs on another's model")
+            }
+            clients[number].hasRun = true
+        }
+        note(Int(batch.batch.slot), batch.lane.index, batch.rows)
+    }
+
+    /// The end of a batch is about to be reported.
+    func ended(_ running: VirtualDevice.Running) {
+        for number in numbers(running.batch) {
+            clients[number].batchFailed = running.fails
+            clients[number].endedAt = clock.now()
+        }
+    }
+
+    // -- the operator's side --------------------------------------------------------------------------------------
+
+    /// The server is told to end, perhaps not for the first time.
+    func drain() {
+        drains.begun += 1
+        sights.insert("drains")
+        engine.drain { [unowned self] in
+            drains.ended += 1
+            if drains.ended > drains.begun { fail("a drain ends twice") }
+            let open = clients.indices.filter { clients[$0].state == .open }
+            if !open.isEmpty { fail("a drain ends while requests \(open) are open") }
+        }
+    }
+
+    /// A model joins while others serve.
+    func addModel() {
+        guard models.count < 9, recorded == nil else { return }
+        let number = models.count
+        let name = "late\(number)"
+        guard let loaded = try? device.load(path: "none", name: name) else { return }
+        sights.insert("a model joins")
+        let specification = ModelSpecification(
+            name: name, version: 1, modelFile: "none", maxBatchSize: generator.one(of: [0, 1, 4, 8]),
+            inputs: [TensorSpecification(name: "in", type: .fp32, shape: [-1, -1])],
+            outputs: [TensorSpecification(name: "out", type: .fp32, shape: [-1, -1])],
+            maxQueueSize: generator.chance(0.3) ? 3 : nil)
+        let points = [1, 4].map { rows in
+            ModelProfile.Point(
+                rows: rows, kernelTime: .milliseconds(Double.random(in: 1...30, using: &generator) * Double(rows)),
+                demand: generator.chance(0.5) ? Demand(compute: 0.6, bandwidth: 0.3, cache: 0.2) : nil)
+        }
+        let profile = ModelProfile(curves: [ModelProfile.Curve(bucket: 1, points: points)])
+        models.append(engine.add(specification, loaded: loaded, profile: generator.chance(0.6) ? profile : nil))
+    }
+}
+
+/// The models that every run finds, in a repository of their own.
+struct TortureModels {
+    static let names = ["batches", "queues", "single", "plain", "missing"]
+
+    private let folder = Folder()
+    var repository: String { "\(folder.path)/models" }
+
+    init() {
+        for name in Self.names where name != "missing" { folder.write("a model", to: "models/\(name)/1/model.onnx") }
+        folder.write("max_batch_size: 8", to: "models/batches/config.pbtxt")
+        folder.write(
+            """
+            max_batch_size: 4
+            dynamic_batching { default_queue_policy { max_queue_size: 5 } }
+            parameters { key: "strait.class" value { string_value: "high" } }
+            """, to: "models/queues/config.pbtxt")
+        folder.write("max_batch_size: 0", to: "models/single/config.pbtxt")
+    }
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import StraitCore
+internal import StraitDevices
+internal import StraitFormats
+internal import StraitProtocol
+internal import StraitTensor
+
+@testable internal import StraitServing
+
+/// A whole server but for its sockets, from a seed: clients, models, an engine, a device, all in virtual time on the test's
+/// own thread, with faults. Everything is checked after each thing that happens.
+///
+/// Threads are played: wherever the engine does something outside of its lock, such as handing over a batch or an answer,
+/// another thread may come in between. So what a late timer call or a lane that is quick can do is seen, in any order that
+/// is nested; that the lock itself works is left to the sanitizer.
+// @unchecked: see the clock.
+final class TortureRun: @unchecked Sendable {
+    let label: String
+    let clock = VirtualClock()
+    let timer = VirtualTimer()
+    let device: VirtualDevice
+    let engine: Engine
+    let service: InferenceService
+    let pool: SlabPool
+    let faults: Faults
+    var generator: Seeded
+    var clients: [Client] = []
+    /// The models that take requests, those that joined late included.
+    var models: [ServedModel] = []
+    /// How many drains began and ended.
+    var drains = (begun: 0, ended: 0)
+    /// What broke first.
+    private(set) var broken: String?
+    /// What happened, to know that everything does somewhere.
+    var sights: Set<String> = []
+    /// A sum over all that happened, to compare two runs by.
+    private(set) var digest: UInt64 = 0xCBF2_9CE4_8422_2325
+    /// How many threads are in the midst of something.
+    private var depth = 0
+    /// By how much timer calls are late at most.
+    private let timerDelay: Duration
+    private var timerDue: (alarm: Instant, at: Instant)?
+    let recorded: RecordedTraffic?
+    /// How many batches had ended when the last look was taken.
+    var lookedAt = 0
+
+    /// A run.
+    init(seed: UInt64, _ files: TortureModels) throws {
+        generator = Seeded(state: seed)
+        // Half of the seeds go to the policy that matters most.
+        let policy = seed % 2 == 0 ? PolicyName.strait : PolicyName.live[Int(seed / 2) % PolicyName.live.count]
+        label = "seed \(seed), \(policy.rawValue): "
+        faults = Faults(using: &generator)
+        pool = SlabPool(budget: SlabPool.smallestSlab * Int.random(in: 6...80, using: &generator))
+        device = VirtualDevice(
+            lanes: Int.random(in: 1...4, using: &generator), clock: clock, pool: pool, faults: faults, seed: ~seed)
+        let limits = SchedulerLimits(maximumWaiting: Int.random(in: 4...80, using: &generator))
+        engine = Engine(policy: policy, limits: limits, device: device, clock: clock, timer: timer)
+        let catalog = try ModelCatalog(repository: files.repository, on: device, engine: engine)
+        service = InferenceService(engine: engine, catalog: catalog, pool: pool)
+        models = catalog.served
+        // Where a policy asks to be called again each half millisecond, a late timer also saves time.
+        timerDelay = .milliseconds(Double.random(in: 0...6, using: &generator))
+        recorded = generator.chance(0.3) ? RecordedTraffic(engine) : nil
+        timer.meanwhile = { [unowned self] in meanwhile() }
+        device.meanwhile = { [unowned self] in meanwhile() }
+        device.starts = { [unowned self] in started($0) }
+        device.ends = { [unowned self] in ended($0) }
+        engine.start()
+    }
+
+    func fail(_ message: String) {
+        broken = broken ?? "\(label)\(message), after \((clock.time - Instant.zero).milliseconds) ms"
+    }
+
+    /// Takes note of something that both of two equal runs must do.
+    func note(_ values: Int...) {
+        for value in values { digest = (digest ^ UInt64(bitPattern: Int64(value))) &* 0x100_0000_01B3 }
+    }
+
+    // -- the script -----------------------------------------------------------------------------------------------
+
+    func play() {
+        let gap = Double.random(in: 0.5...10, using: &generator)
+        // Some drain in the middle of it all.
+        let drainShare = generator.one(of: [0, 0, 0.01])
+        look()
+        for _ in 0..<Int.random(in: 30...150, using: &generator) where broken == nil {
+            happen(drainShare)
+            pass(.milliseconds(Double.random(in: 0..<gap, using: &generator)))
+        }
+        end()
+    }
+
+    private func happen(_ drainShare: Double) {
+        submit()
+        look()
+        if generator.chance(0.2) { cancel() }
+        if generator.chance(0.1) { forget() }
+        if generator.chance(drainShare) { drain() }
+        switch Int.random(in: 0..<120, using: &generator) {
+        case 0: jump(.seconds(Double.random(in: 0.1...100, using: &generator)))
+        case 1: pass(.milliseconds(Double.random(in: 500...3000, using: &generator)))
+        case 2: addModel()
+        case 3: timer.fire()
+        default: break
+        }
+        if generator.chance(faults.setbacks) { setBack() }
+        recorded?.take()
+        look()
+    }
+
+    /// The clock goes on without anything else: the machine slept, or the process did.
+    private func jump(_ time: Duration) {
+        sights.insert("the clock jumps")
+        clock.time = clock.time + time
+    }
+
+    /// The clock goes back, or comes right again.
+    private func setBack() {
+        sights.insert("the clock goes back")
+        clock.setback = clock.setback > .zero ? .zero : .milliseconds(Double.random(in: 1...5000, using: &generator))
+    }
+
+    /// Lets the engine come to rest, with all its lanes in the end.
+    private func end() {
+        clock.setback = .zero
+        drain()
+        settle()
+        checkRest()
+        if device.lanes.contains(where: { $0.running != nil }) {
+            device.release()
+            settle()
+        }
+        submit()
+        look()
+        checkEnd()
+        engine.stop()
+    }
+
+    // -- time -----------------------------------------------------------------------------------------------------
+
+    /// Lets time pass: batches end, the timer calls.
+    private func pass(_ duration: Duration) {
+        let end = clock.time + duration
+        while broken == nil, let next = next(), next.at <= end { happen(next) }
+        clock.time = max(clock.time, end)
+    }
+
+    private typealias Next = (lane: Int?, at: Instant)
+
+    private func next() -> Next? {
+        let call = timerCall()
+        let end = device.nextEnd
+        if let end, end.at <= call { return (end.lane, end.at) }
+        return call < .never ? (nil, call) : nil
+    }
+
+    /// When the timer's thread gets to call.
+    private func timerCall() -> Instant {
+        let alarm = timer.alarm.instant
+        guard alarm < .never else { return .never }
+        if timerDue?.alarm != alarm {
+            let late = timerDelay * Double.random(in: 0...1, using: &generator)
+            timerDue = (alarm, max(clock.time, clock.shows(alarm)) + late)
+        }
+        return max(timerDue?.at ?? alarm, clock.shows(alarm))
+    }
+
+    private func happen(_ next: Next) {
+        clock.time = max(clock.time, next.at)
+        if let lane = next.lane { device.end(lane) } else { timer.fire() }
+        look()
+    }
+
+    /// Everything that will happen by itself happens.
+    private func settle() {
+        var count = 0
+        while broken == nil, let next = next() {
+            happen(next)
+            count += 1
+            if count > Self.mostEvents { fail("it does not come to rest") }
+        }
+    }
+
+    /// Far more than the few hundred requests of a run bring about.
+    private static let mostEvents = 50_000
+
+    // -- other threads --------------------------------------------------------------------------------------------
+
+    /// Another thread does something.
+    func meanwhile() {
+        guard broken == nil, depth < 3, generator.chance(faults.meanwhile) else { return }
+        depth += 1
+        defer { depth -= 1 }
+        clock.time = clock.time + .microseconds(Int64.random(in: 0...300, using: &generator))
+        switch Int.random(in: 0..<16, using: &generator) {
+        case 0..<4: submit()
+        case 4..<7: cancel()
+        case 7..<12:
+            let lanes = device.endable
+            guard !lanes.isEmpty else { return }
+            sights.insert("a lane ends its batch meanwhile")
+            device.end(generator.one(of: lanes))
+        case 12..<14:
+            guard timer.alarm.instant <= clock.now() else { return }
+            sights.insert("the timer calls meanwhile")
+            timer.fire()
+        case 14: if drains.begun > 0 || generator.chance(0.05) { drain() }
+        default: forget()
+        }
+    }
+
+    /// Whether nobody is in the midst of anything.
+    var isQuiet: Bool { depth == 0 }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Testing
+
+/// The whole engine under random traffic and faults, without threads (docs/testing.md). `STRAIT_SEEDS` chooses the seeds:
+/// a number of them, or the first and the last as `120-129`.
+@Suite struct TortureTests {
+    private let files = TortureModels()
+
+    @Test(arguments: TortureSeeds.chosen) func `every request is answered once, whatever breaks`(seeds: TortureSeeds)
+        throws
+    {
+        for seed in seeds.range {
+            let run = try TortureRun(seed: seed, files)
+            run.play()
+            if let broken = run.broken { Issue.record("\(broken)") }
+        }
+    }
+
+    @Test func `the same seed does the same`() throws {
+        for seed in 0..<UInt64(20) {
+            let runs = [try TortureRun(seed: seed, files), try TortureRun(seed: seed, files)]
+            for run in runs { run.play() }
+            #expect(runs[0].digest == runs[1].digest, "seed \(seed)")
+        }
+    }
+
+    @Test func `torture goes everywhere`() throws {
+        let all: Set = [
+            "a batch of several requests", "a device answers garbage times", "a lane ends its batch meanwhile",
+            "a lane hangs for a while", "a lane hangs for ever", "a lane is given its next batch while it reports",
+            "a model cannot be loaded", "a model joins", "at rest beside a lane that hangs", "cancelled while answered",
+            "cancelled while running", "cancelled while waiting", "drains", "dropped after waiting", "failed", "late",
+            "met", "notFound", "refused on arrival", "the budget is spent", "the client went away",
+            "the clock goes back", "the clock jumps", "the low class's memory is spent", "the model's queue is full",
+            "the server is draining; ask another one", "the server's queue is full for this request's class",
+            "the timer calls meanwhile", "too many rows", "unavailable",
+        ]
+        var seen: Set<String> = []
+        for seed in 0..<UInt64(400) where !all.isSubset(of: seen) {
+            let run = try TortureRun(seed: seed, files)
+            run.play()
+            seen.formUnion(run.sights.union(run.device.sights))
+        }
+        #expect(all.subtracting(seen).isEmpty)
+    }
+}
