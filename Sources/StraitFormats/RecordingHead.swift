@@ -22,7 +22,8 @@ extension Recording.Head {
         let waiting = try fields.whole("maximum_waiting", in: Bounds.waiting)
         let hasLearned = try fields.optionalBool("learned") ?? false
         let devices = try fields.array("devices", atMost: Bounds.devices)
-        let models = try fields.array("models", atMost: Bounds.models)
+        // None where a server could load none.
+        let models = try fields.optionalArray("models", atMost: Bounds.models)
         try fields.finish(known: Self.keys)
         self.init(
             source: source, policy: policy, origin: origin, seed: seed, start: start, calendarMilliseconds: calendar,

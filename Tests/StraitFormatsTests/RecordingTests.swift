@@ -93,6 +93,14 @@ internal import Testing
         #expect(try Recording(path: path) == recording)
     }
 
+    @Test func aServerThatCouldLoadNoModelReadsBackToo() throws {
+        var head = Self.head()
+        head.models = []
+        let path = "\(folder.path)/none.jsonl"
+        try Recording(head).write(to: path)
+        #expect(try Recording(path: path) == Recording(head))
+    }
+
     @Test func linesReadTheSameWhateverPiecesTheyComeIn() throws {
         let recording = Self.random(seed: 1)
         let path = "\(folder.path)/r.jsonl"

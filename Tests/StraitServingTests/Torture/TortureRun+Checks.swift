@@ -24,6 +24,10 @@ extension TortureRun {
             let counters = RequestClass.allCases.map { state.scheduler.counters(of: $0) }
             let left = counters.reduce(0) { $0 + $1.arrived - $1.ended }
             if left != open { fail("\(open) requests are open, \(left) are counted") }
+            let waiting = RequestClass.allCases.reduce(0) { $0 + state.scheduler.waiting($1) }
+            if Self.restless.contains(engine.policy), waiting > 0, state.scheduler.state.devices.eligibleCount > 0 {
+                fail("\(waiting) requests wait beside a free lane")
+            }
             let lanes = state.scheduler.state.devices.all[0].lanes
             for index in lanes.indices where lanes[index] != device.lanes[index].batch?.batch {
                 fail("lane \(index) should run \(lanes[index].debugDescription)")
@@ -37,6 +41,9 @@ extension TortureRun {
         let expected = open == 0 ? drains.begun : 0
         if drains.ended != expected { fail("\(drains.ended) drains ended, \(expected) should have") }
     }
+
+    /// Policies that leave no lane free while something waits.
+    private static let restless: Set<PolicyName> = [.fifo, .edfPriority]
 
     /// What must hold when nothing will happen any more but for lanes that hang for ever.
     func checkRest() {
@@ -68,6 +75,7 @@ extension TortureRun {
         checkCounts()
         checkLearned()
         recorded?.check(engine).map { fail($0) }
+        do { try keeping?.check().map { fail($0) } } catch { fail("\(error)") }
     }
 
     private func checkCounts() {

@@ -224,7 +224,7 @@ extension TortureRun {
 
     /// A model joins while others serve.
     func addModel() {
-        guard models.count < 9, recorded == nil else { return }
+        guard models.count < 9, recorded == nil, keeping == nil else { return }
         let number = models.count
         let name = "late\(number)"
         guard let loaded = try? device.load(path: "none", name: name) else { return }

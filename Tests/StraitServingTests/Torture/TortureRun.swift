@@ -42,6 +42,7 @@ final class TortureRun: @unchecked Sendable {
     private let timerDelay: Duration
     private var timerDue: (alarm: Instant, at: Instant)?
     let recorded: RecordedTraffic?
+    let keeping: Keeping?
     /// How many batches had ended when the last look was taken.
     var lookedAt = 0
 
@@ -57,12 +58,18 @@ final class TortureRun: @unchecked Sendable {
             lanes: Int.random(in: 1...4, using: &generator), clock: clock, pool: pool, faults: faults, seed: ~seed)
         let limits = SchedulerLimits(maximumWaiting: Int.random(in: 4...80, using: &generator))
         engine = Engine(policy: policy, limits: limits, device: device, clock: clock, timer: timer)
-        let catalog = try ModelCatalog(repository: files.repository, on: device, engine: engine)
+        let knowledge = try PriorKnowledge(
+            for: device, profile: .beside(repository: files.repository), learned: nil, quickProfiler: nil, log: { _ in })
+        let catalog = try ModelCatalog(
+            repository: files.repository, on: device, engine: engine, knowledge: knowledge)
         service = InferenceService(engine: engine, catalog: catalog, pool: pool)
         models = catalog.served
         // Where a policy asks to be called again each half millisecond, a late timer also saves time.
         timerDelay = .milliseconds(Double.random(in: 0...6, using: &generator))
         recorded = generator.chance(0.3) ? RecordedTraffic(engine) : nil
+        var keeps = generator.chance(0.1)
+        if recorded != nil { keeps = false }
+        keeping = keeps ? try Keeping(engine, models, knowledge, at: "\(files.repository)/../\(seed)") : nil
         timer.meanwhile = { [unowned self] in meanwhile() }
         device.meanwhile = { [unowned self] in meanwhile() }
         device.starts = { [unowned self] in started($0) }
@@ -108,6 +115,7 @@ final class TortureRun: @unchecked Sendable {
         }
         if generator.chance(faults.setbacks) { setBack() }
         recorded?.take()
+        if generator.chance(0.05) { keeping?.save() }
         look()
     }
 

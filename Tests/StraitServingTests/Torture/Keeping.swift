@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import StraitCore
+internal import StraitDevices
+internal import StraitFormats
+@testable internal import StraitServing
+
+/// What a server keeps on disk while it serves, what it learned and a recording, without the threads that save it.
+// @unchecked: see the clock.
+final class Keeping: @unchecked Sendable {
+    private let engine: Engine
+    private let knowledge: PriorKnowledge
+    private let models: [ServedModel]
+    private let keeper: LearnedKeeper
+    private let recorder: Recorder
+    private let lines = Lines()
+    private let learnedPath: String
+    private let recordingPath: String
+
+    init(_ engine: Engine, _ models: [ServedModel], _ knowledge: PriorKnowledge, at path: String) throws {
+        self.engine = engine
+        self.models = models
+        self.knowledge = knowledge
+        learnedPath = "\(path).learned.json"
+        recordingPath = "\(path).jsonl"
+        keeper = LearnedKeeper(
+            path: learnedPath, engine: engine, models: models, device: knowledge.device, log: lines.note)
+        recorder = try Recorder(path: recordingPath, engine: engine, log: lines.note)
+    }
+
+    /// What the threads do in their time.
+    func save() {
+        keeper.save()
+        recorder.write()
+    }
+
+    /// What is wrong with the files when all is answered.
+    func check() throws -> String? {
+        keeper.stop()
+        recorder.stop()
+        if lines.have("warning") { return "\(lines.all)" }
+        let recording = try Recording(path: recordingPath)
+        let arrived = RequestClass.allCases.reduce(0) { $0 + engine.counters(of: $1).arrived }
+        if recording.arrivals.count != arrived || recording.answers.count != arrived {
+            return "\(recording.arrivals.count) arrivals and \(recording.answers.count) answers are in the recording"
+        }
+        let next = Engine(policy: engine.policy, device: NoDevice(lanes: engine.device.laneCount), timer: VirtualTimer())
+        let added = models.map { next.add($0.specification, loaded: $0.loaded, key: $0.key, profile: $0.profile) }
+        let heir = LearnedKeeper(
+            path: learnedPath, engine: next, models: added, device: knowledge.device, log: lines.note)
+        heir.restore(try LearnedStateFile(path: learnedPath))
+        if !lines.have("restored for \(models.count) of \(models.count)") { return "\(lines.all)" }
+        return next.learned() == engine.learned() ? nil : "what was learned is another thing on disk"
+    }
+
+    /// A device that nothing runs on.
+    private final class NoDevice: Device {
+        let name = "none"
+        let laneCount: Int
+        init(lanes: Int) { laneCount = lanes }
+        func load(path: String, name: String) throws(DeviceError) -> LoadedModel { throw DeviceError(.cannotLoad, "") }
+        func start(driver: any LaneDriver) {}
+        func run(_ batch: DeviceBatch, on lane: LaneID) {}
+        func stop() {}
+    }
+}
