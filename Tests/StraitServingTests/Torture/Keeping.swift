@@ -3,6 +3,7 @@
 internal import StraitCore
 internal import StraitDevices
 internal import StraitFormats
+
 @testable internal import StraitServing
 
 /// What a server keeps on disk while it serves, what it learned and a recording, without the threads that save it.
@@ -44,7 +45,8 @@ final class Keeping: @unchecked Sendable {
         if recording.arrivals.count != arrived || recording.answers.count != arrived {
             return "\(recording.arrivals.count) arrivals and \(recording.answers.count) answers are in the recording"
         }
-        let next = Engine(policy: engine.policy, device: NoDevice(lanes: engine.device.laneCount), timer: VirtualTimer())
+        let next = Engine(
+            policy: engine.policy, device: NoDevice(lanes: engine.device.laneCount), timer: VirtualTimer())
         let added = models.map { next.add($0.specification, loaded: $0.loaded, key: $0.key, profile: $0.profile) }
         let heir = LearnedKeeper(
             path: learnedPath, engine: next, models: added, device: knowledge.device, log: lines.note)

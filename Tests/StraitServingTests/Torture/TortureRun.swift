@@ -59,7 +59,8 @@ final class TortureRun: @unchecked Sendable {
         let limits = SchedulerLimits(maximumWaiting: Int.random(in: 4...80, using: &generator))
         engine = Engine(policy: policy, limits: limits, device: device, clock: clock, timer: timer)
         let knowledge = try PriorKnowledge(
-            for: device, profile: .beside(repository: files.repository), learned: nil, quickProfiler: nil, log: { _ in })
+            for: device, profile: .beside(repository: files.repository), learned: nil, quickProfiler: nil, log: { _ in }
+        )
         let catalog = try ModelCatalog(
             repository: files.repository, on: device, engine: engine, knowledge: knowledge)
         service = InferenceService(engine: engine, catalog: catalog, pool: pool)
@@ -137,7 +138,8 @@ final class TortureRun: @unchecked Sendable {
         drain()
         settle()
         checkRest()
-        if device.lanes.contains(where: { $0.running != nil }) {
+        // What waited for a lane that hung may hang in its turn.
+        while broken == nil, device.lanes.contains(where: { $0.running != nil }) {
             device.release()
             settle()
         }
