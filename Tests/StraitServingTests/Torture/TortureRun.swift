@@ -205,7 +205,7 @@ final class TortureRun: @unchecked Sendable {
         depth += 1
         defer { depth -= 1 }
         clock.time = clock.time + .microseconds(Int64.random(in: 0...300, using: &generator))
-        switch Int.random(in: 0..<16, using: &generator) {
+        switch Int.random(in: 0..<18, using: &generator) {
         case 0..<4: submit()
         case 4..<7: cancel()
         case 7..<12:
@@ -217,7 +217,7 @@ final class TortureRun: @unchecked Sendable {
             guard timer.alarm.instant <= clock.now() else { return }
             sights.insert("the timer calls meanwhile")
             timer.fire()
-        case 14: if drains.begun > 0 || generator.chance(0.05) { drain() }
+        case 14..<17: if drains.begun > 0 || generator.chance(0.02) { drain() }
         default: forget()
         }
     }

@@ -208,7 +208,7 @@ struct Faults: Sendable {
 
     /// Each kind absent, rare or frequent; a third of all runs are without any.
     init(using generator: inout Seeded) {
-        meanwhile = generator.one(of: [0, 0.05, 0.2])
+        meanwhile = generator.one(of: [0, 0.05, 0.2, 0.5])
         guard !generator.chance(0.33) else { return }
         fails = generator.one(of: [0, 0.03, 0.3])
         slow = generator.one(of: [0, 0.03, 0.2])
