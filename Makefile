@@ -6,13 +6,15 @@ SWIFT ?= swift
 HTTP_PORT ?= 8000
 SEEDS ?= 20000
 EVALUATION ?= evaluation
+DECODER ?= request
+SECONDS ?= 60
 
 STRAIT := .build/release/strait
 VENV_PYTHON := .strait/venv/bin/python
 # Absolute, because tests run in folders of their own.
 export STRAIT_ONNXRUNTIME := $(CURDIR)/.strait/onnxruntime/libonnxruntime.so
 
-.PHONY: help setup build run demo bench bench-core bench-sim bench-core-pipe test test-pure test-long test-server torture torture-core evaluate evaluate-smoke check format clean fidelity
+.PHONY: help setup build run demo bench bench-core bench-sim bench-core-pipe test test-pure test-long test-server torture torture-core evaluate evaluate-smoke check format clean fidelity fuzz
 
 help: ## this list
 	@echo "Strait: serves ONNX models to two classes of requests, each with a deadline."
@@ -51,6 +53,16 @@ torture-core: ## random events for the scheduler, SEEDS=N of them or SEEDS=FIRST
 
 torture: ## the whole engine with virtual clients, lanes and faults, SEEDS=N or FIRST-LAST (20000 in ten minutes, optimised)
 	STRAIT_PURE=1 STRAIT_SEEDS=$(SEEDS) $(SWIFT) test -c release -Xswiftc -enable-testing --scratch-path .build-long --filter TortureTests
+
+# What it makes up goes on from fuzzing/DECODER; an input that goes wrong is left in fuzzing as crash-… or timeout-….
+# `--sanitize=fuzzer` alone counts the branches of C only. Swift's own crash handler would hang. What one input may take is bounded (docs/testing-fuzz.md).
+fuzz: ## make up inputs for one decoder, DECODER=request (all: Fuzzing/dictionaries), for SECONDS=N (60), under ASan
+	STRAIT_PURE=1 STRAIT_FUZZING=1 $(SWIFT) build -c release --sanitize=address --sanitize=fuzzer \
+		-Xswiftc -sanitize=fuzzer --scratch-path .build-fuzz --product Fuzz
+	mkdir -p fuzzing/$(DECODER)
+	cd fuzzing && SWIFT_BACKTRACE=enable=no STRAIT_FUZZ=$(DECODER) ../.build-fuzz/release/Fuzz \
+		-max_total_time=$(SECONDS) -max_len=8192 -timeout=5 -rss_limit_mb=2048 -malloc_limit_mb=256 \
+		-dict=../Fuzzing/dictionaries/$(DECODER).dict $(DECODER) ../Tests/FuzzCorpus/$(DECODER)
 
 bench: setup build ## what serving costs, beside ONNX Runtime in a loop (two minutes, on a quiet machine)
 	$(VENV_PYTHON) Benchmarks/serving.py

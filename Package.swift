@@ -71,6 +71,15 @@ var targets: [Target] = [
 // Their tests look inside (@testable), which the release build of `make test-server` does not allow.
 if !serverTestsOnly {
     targets += [
+        // What must hold for any bytes that a decoder is given; tests replay what the fuzzer has found.
+        .target(
+            name: "FuzzedDecoders",
+            dependencies: [
+                "StraitCore", "StraitTensor", "StraitProtocol", "StraitFormats", "StraitSimulation",
+                "VirtualAccelerator",
+            ],
+            path: "Fuzzing/Sources/FuzzedDecoders", swiftSettings: swiftSettings),
+        tests("FuzzTests", ["FuzzedDecoders"]),
         tests("StraitTensorTests", ["StraitTensor"]),
         tests("StraitCoreTests", ["StraitCore"]),
         tests("VirtualAcceleratorTests", ["VirtualAccelerator"]),
@@ -122,6 +131,16 @@ if Context.environment["STRAIT_BENCHMARKS"] == "1" {
         .executableTarget(
             name: "SimulationSpeed", dependencies: ["StraitCore", "StraitSimulation"],
             path: "Benchmarks/Sources/SimulationSpeed", swiftSettings: swiftSettings))
+}
+
+// -- the fuzzer (`make fuzz`) ------------------------------------------------------------------------------------
+
+if Context.environment["STRAIT_FUZZING"] == "1" {
+    targets.append(
+        // libFuzzer brings the entry point.
+        .executableTarget(
+            name: "Fuzz", dependencies: ["FuzzedDecoders"], path: "Fuzzing/Sources/Fuzz",
+            swiftSettings: swiftSettings + [.unsafeFlags(["-parse-as-library"])]))
 }
 
 // The scheduler as a library, for those who put it under a driver of their own.

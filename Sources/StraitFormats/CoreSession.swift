@@ -73,5 +73,5 @@ package struct CoreSession: Sendable {
     }
 
     /// What is wrong with the scheduler's tables, if anything is; for tests.
-    func brokenInvariant() -> String? { adapter?.brokenInvariant() }
+    package func brokenInvariant() -> String? { adapter?.brokenInvariant() }
 }

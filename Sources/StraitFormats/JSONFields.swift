@@ -66,7 +66,7 @@ package struct JSONFields {
         for index in members.indices where taken & 1 << UInt64(index) == 0 {
             throw FormatError(
                 .invalid, "unknown key; expected one of \(known.joined(separator: ", "))",
-                key: keyPath(members[index].key), offset: members[index].value.offset)
+                key: keyPath(String(JSONNode.shortened(members[index].key))), offset: members[index].value.offset)
         }
     }
 

@@ -34,11 +34,18 @@ package struct JSONNode: Sendable {
 
     /// Text from outside for a message: in quotes, and cut where it is long.
     static func quoted(_ text: String) -> String {
-        let shown = text.prefix(quotedLength)
-        return shown.endIndex == text.endIndex ? "\"\(text)\"" : "\"\(shown)…\""
+        let shown = shortened(text)
+        return shown.utf8.count == text.utf8.count ? "\"\(text)\"" : "\"\(shown)…\""
     }
 
-    /// Characters of foreign text in a message: enough to recognise it by.
+    /// The beginning of text from outside. Counted in scalars, because accents without end make a single character.
+    static func shortened(_ text: String) -> Substring {
+        let scalars = text.unicodeScalars
+        let end = scalars.index(scalars.startIndex, offsetBy: quotedLength, limitedBy: scalars.endIndex)
+        return text[..<(end ?? text.endIndex)]
+    }
+
+    /// Scalars of foreign text in a message: enough to recognise it by.
     private static let quotedLength = 40
 }
 

@@ -66,17 +66,17 @@ package enum ModelConfigurationParser {
         mutating func read(model: String) throws(RepositoryError) {
             guard message.name.isEmpty || message.name == model else {
                 throw bad(
-                    "name is \"\(message.name)\", but the model's folder is \"\(model)\"; make them equal or "
+                    "name is \"\(shortened(message.name))\", but the model's folder is \"\(model)\"; make them equal or "
                         + "leave the name out", at: outline.first("name"))
             }
             guard ["", Documents.backend].contains(message.backend) else {
                 throw bad(
-                    "backend is \"\(message.backend)\"; only \"\(Documents.backend)\" is supported",
+                    "backend is \"\(shortened(message.backend))\"; only \"\(Documents.backend)\" is supported",
                     at: outline.first("backend"))
             }
             guard ["", Documents.platform, "onnx_onnxv1"].contains(message.platform) else {
                 throw bad(
-                    "platform is \"\(message.platform)\"; only \"\(Documents.platform)\" is supported",
+                    "platform is \"\(shortened(message.platform))\"; only \"\(Documents.platform)\" is supported",
                     at: outline.first("platform"))
             }
             try readBatchSize()
@@ -112,7 +112,7 @@ package enum ModelConfigurationParser {
                 var names: Set<String> = []
                 for tensor in tensors where !names.insert(tensor.name).inserted {
                     throw bad(
-                        "\(kind) \"\(tensor.name)\" is declared twice",
+                        "\(kind) \"\(shortened(tensor.name))\" is declared twice",
                         at: outline.first("\(kind).name", value: tensor.name))
                 }
                 guard tensors.count <= InferenceRequestDecoder.maximumInputs else {
@@ -130,10 +130,13 @@ package enum ModelConfigurationParser {
             guard !name.isEmpty else { throw bad("an \(kind) has no name", at: field) }
             guard dims.count <= Shape.maximumRank else {
                 throw bad(
-                    "\(kind) \"\(name)\" has \(dims.count) dims; at most \(Shape.maximumRank) are allowed", at: field)
+                    "\(kind) \"\(shortened(name))\" has \(dims.count) dims; at most \(Shape.maximumRank) are allowed",
+                    at: field)
             }
             if let wrong = dims.first(where: { $0 < -1 || $0 == 0 }) {
-                throw bad("dims of \(kind) \"\(name)\" has \(wrong); expected 1 or more, or -1 if it varies", at: field)
+                throw bad(
+                    "dims of \(kind) \"\(shortened(name))\" has \(wrong); expected 1 or more, or -1 if it varies",
+                    at: field)
             }
             return ConfiguredTensor(
                 name: name, type: try elementType(type, of: name, at: field), dimensions: dims.map { Int($0) },
@@ -159,7 +162,8 @@ package enum ModelConfigurationParser {
             case .typeFp64: .fp64
             case .typeString: .bytes
             case .typeBf16: .bf16
-            case .UNRECOGNIZED(let number): throw bad("\(number) is not the data_type of \"\(name)\"", at: field)
+            case .UNRECOGNIZED(let number):
+                throw bad("\(number) is not the data_type of \"\(shortened(name))\"", at: field)
             }
         }
 
@@ -188,7 +192,7 @@ package enum ModelConfigurationParser {
             guard !name.isEmpty else { return }
             guard !name.contains("/"), !name.contains("\0"), name != ".", name != ".." else {
                 throw bad(
-                    "default_model_filename is \"\(name)\"; expected the name of a file in the version's folder",
+                    "default_model_filename is \"\(shortened(name))\"; expected the name of a file in the version's folder",
                     at: outline.first("default_model_filename"))
             }
             configuration.defaultModelFilename = name
@@ -241,18 +245,19 @@ package enum ModelConfigurationParser {
                 switch name {
                 case "strait.deadline_ms":
                     configuration.deadlineMilliseconds = try deadline(
-                        Double(value), from: "\(name) \"\(value)\"", at: field)
+                        Double(value), from: "\(name) \"\(shortened(value))\"", at: field)
                 case "strait.class":
                     guard let declared = DeclaredClass(rawValue: value) else {
-                        throw bad("\(name) is \"\(value)\"; expected \"high\" or \"low\"", at: field)
+                        throw bad("\(name) is \"\(shortened(value))\"; expected \"high\" or \"low\"", at: field)
                     }
                     configuration.defaultClass = declared
                 default:
                     guard !name.hasPrefix(ownPrefix) else {
                         throw bad(
-                            "unknown parameter \"\(name)\"; expected strait.deadline_ms or strait.class", at: field)
+                            "unknown parameter \"\(shortened(name))\"; expected strait.deadline_ms or strait.class",
+                            at: field)
                     }
-                    warn("parameter \"\(name)\" is not supported and ignored", at: field)
+                    warn("parameter \"\(shortened(name))\" is not supported and ignored", at: field)
                 }
             }
         }

@@ -24,9 +24,9 @@ struct RequestPath: CustomStringConvertible {
     }
 }
 
-/// A client's text for use in a message: cut after 64 characters.
+/// A client's text for use in a message: cut after 64 scalars. (Accents without end make a single character.)
 func shortened(_ text: String) -> String {
-    text.utf8.count <= 64 ? text : String(text.prefix(64)) + "…"
+    text.utf8.count <= 64 ? text : String(text.unicodeScalars.prefix(64)) + "…"
 }
 
 /// The state of one decoding: the scanner, where it is, and what has been read.

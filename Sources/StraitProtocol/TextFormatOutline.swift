@@ -29,6 +29,8 @@ struct TextFormatOutline {
 
     /// Messages nested deeper than swift-protobuf reads are broken anyway; their paths would only grow.
     private static let maximumDepth = 100
+    /// The longest path in bytes, several times that of any field we know: every field carries its own.
+    private static let maximumPathLength = 256
 
     /// All fields in the order of the text.
     private(set) var fields: [Field] = []
@@ -114,7 +116,8 @@ struct TextFormatOutline {
         } else {
             let name = String(decoding: word, as: UTF8.self)
             let outer = open.count <= Self.maximumDepth ? open.last?.path ?? "" : ""
-            let path = outer.isEmpty ? name : outer + "." + name
+            let isShort = outer.utf8.count + name.utf8.count < Self.maximumPathLength
+            let path = outer.isEmpty || !isShort ? name : outer + "." + name
             fields.append(Field(name: name, path: path, offset: start, line: line))
         }
     }

@@ -100,4 +100,13 @@ internal import Testing
             #expect(decimal.double == value)
         }
     }
+
+    /// A letter with any number of accents is one character, but must not make a message of any length.
+    @Test func quotesAreShortInBytes() throws {
+        let letter = "e" + String(repeating: "\u{301}", count: 10_000)
+        #expect(JSONNode.quoted(letter).utf8.count < 200)
+        #expect(JSONNode.quoted("short") == "\"short\"")
+        let fields = try JSONFields(try JSONNode(parsing: "{\"\(letter)\": 1}"))
+        do throws(FormatError) { try fields.finish(known: ["k"]) } catch { #expect(error.description.utf8.count < 300) }
+    }
 }

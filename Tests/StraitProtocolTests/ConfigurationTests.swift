@@ -197,6 +197,14 @@ internal import Testing
         }
     }
 
+    /// Every field carries its path, so without a bound on it the paths of a small file fill gigabytes.
+    @Test func longPathsTakeNoMoreMemoryThanTheirText() {
+        let opening = String(repeating: String(repeating: "n", count: 500) + "{", count: 90)
+        let outline = TextFormatOutline(Array((opening + String(repeating: "a ", count: 1000)).utf8)[...])
+        #expect(outline.fields.count == 1090)
+        #expect(outline.fields.allSatisfy { $0.path.utf8.count <= 600 })
+    }
+
     @Test(arguments: 0..<UInt64(4))
     func mutatedTextNeverTraps(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)

@@ -270,6 +270,14 @@ struct Malformed: Sendable, CustomTestStringConvertible {
         }
     }
 
+    /// A letter with any number of accents is one character, but must not make a message of any length.
+    @Test func quotesAreShortInBytes() throws {
+        let letter = "e" + String(repeating: "\u{301}", count: 10_000)
+        let json = Array("{\"inputs\":[{\"datatype\":\"\(letter)\"}],\"x\":1}".utf8)
+        let error = try #require(try decodingError(json))
+        #expect(error.message.utf8.count < 1000)
+    }
+
     @Test func memoryIsGivenBackAfterARefusal() throws {
         let pool = SlabPool(budget: 1 << 26)
         for body in Self.syntax + Self.structure + Self.values + Self.parameters + Self.binary {
