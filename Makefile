@@ -8,13 +8,14 @@ SEEDS ?= 20000
 EVALUATION ?= evaluation
 DECODER ?= request
 SECONDS ?= 60
+RESILIENCE_SECONDS ?= 60
 
 STRAIT := .build/release/strait
 VENV_PYTHON := .strait/venv/bin/python
 # Absolute, because tests run in folders of their own.
 export STRAIT_ONNXRUNTIME := $(CURDIR)/.strait/onnxruntime/libonnxruntime.so
 
-.PHONY: help setup build run demo bench bench-core bench-sim bench-core-pipe test test-pure test-long test-server torture torture-core evaluate evaluate-smoke check format clean fidelity fuzz
+.PHONY: help setup build run demo bench bench-core bench-sim bench-core-pipe test test-pure test-long test-server torture torture-core evaluate evaluate-smoke check format clean fidelity fuzz resilience
 
 help: ## this list
 	@echo "Strait: serves ONNX models to two classes of requests, each with a deadline."
@@ -45,7 +46,10 @@ test-long: ## the core's tests, its random ones with millions of steps (a minute
 # Release, so that the server graph is compiled once; testable imports would compile it a second time.
 test-server: setup build ## the server's Swift tests (release), then scripts and other people's clients against it
 	STRAIT_SERVER_TESTS=1 $(SWIFT) test -c release --disable-testable-imports
-	$(VENV_PYTHON) -m pytest scripts/tests Tests/Conformance
+	$(VENV_PYTHON) -m pytest scripts/tests Tests/Conformance Tests/Resilience
+
+resilience: setup build ## the server under faults, each kept up for RESILIENCE_SECONDS=N (60; a quarter of an hour in all), and a table of them
+	STRAIT_RESILIENCE_SECONDS=$(RESILIENCE_SECONDS) $(VENV_PYTHON) -m pytest Tests/Resilience
 
 # A failure says its seed; one that stops the process says ten, of which SEEDS=120-129 and so on find the one.
 torture-core: ## random events for the scheduler, SEEDS=N of them or SEEDS=FIRST-LAST (20000; minutes)

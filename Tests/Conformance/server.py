@@ -45,12 +45,12 @@ class Answer:
 
 
 class Server:
-    """`strait serve` on a model repository."""
+    """`strait serve` on a model repository; `prefix` is a command that starts it, one that sets limits for instance."""
 
-    def __init__(self, repository=MODELS, *arguments, learned=False):
+    def __init__(self, repository=MODELS, *arguments, learned=False, prefix=()):
         # Every run starts from the same, and leaves nothing behind, unless a test is about just that.
         self.repository, self.arguments = repository, arguments if learned else (*arguments, "--no-learned")
-        self.process, self.port = None, None
+        self.prefix, self.process, self.port = prefix, None, None
         self.log = tempfile.TemporaryFile("w+")
 
     def start(self):
@@ -58,7 +58,7 @@ class Server:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        command = [STRAIT, "serve", "--model-repository", self.repository, "--http-address", "127.0.0.1",
+        command = [*self.prefix, STRAIT, "serve", "--model-repository", self.repository, "--http-address", "127.0.0.1",
                    "--http-port", str(self.port), "--lanes", "1", *self.arguments]
         self.process = subprocess.Popen(list(map(str, command)), stdout=self.log, stderr=subprocess.STDOUT, cwd=ROOT)
         limit = time.monotonic() + START_LIMIT
