@@ -24,6 +24,8 @@ final class ConnectionHandler: ChannelInboundHandler {
         case discarding(HTTPReply, bytesLeft: Int)
         /// The engine has the request.
         case waiting(RequestID?)
+        /// The reply was written, but the client is slow to take it. Only its end lets the next request in.
+        case replying
         /// The reply was sent and the connection is about to close; what still comes in is dropped.
         case closing
     }
@@ -73,9 +75,11 @@ final class ConnectionHandler: ChannelInboundHandler {
             return
         }
         // The decoder has given up on this connection; say why if no reply is on its way.
-        if case .closing = state { return }
-        abandon()
         keepAlive = false
+        switch state {
+        case .closing, .replying: return
+        case .idle, .collecting, .discarding, .waiting: abandon()
+        }
         if error == .headerOverflow {
             send(HTTPReply(.requestHeaderFieldsTooLarge, error: "the request's headers are too large"), context)
         } else {
@@ -86,9 +90,15 @@ final class ConnectionHandler: ChannelInboundHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if event is ChannelShouldQuiesceEvent {
             // Draining: an idle connection ends now, a busy one with its reply.
+            keepAlive = false
             if case .idle = state { context.close(promise: nil) }
         }
         context.fireUserInboundEventTriggered(event)
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if case .replying = state, context.channel.isWritable { endReply(context) }
+        context.fireChannelWritabilityChanged()
     }
 
     /// Takes the request back from the engine, if it has one.
@@ -162,7 +172,7 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     private func take(_ chunk: ByteBuffer, _ context: ChannelHandlerContext) {
         switch state {
-        case .idle, .waiting, .closing: return
+        case .idle, .waiting, .replying, .closing: return
         case .discarding(let reply, let bytesLeft):
             guard chunk.readableBytes <= bytesLeft else {
                 keepAlive = false
@@ -184,7 +194,7 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     private func finish(_ context: ChannelHandlerContext) {
         switch state {
-        case .idle, .waiting, .closing: return
+        case .idle, .waiting, .replying, .closing: return
         case .discarding(let reply, _): send(reply, context)
         case .collecting(let inference, var collector):
             do {
@@ -267,11 +277,19 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     private func send(_ reply: HTTPReply, _ context: ChannelHandlerContext) {
-        let keepAlive = keepAlive && readiness.isReady
+        keepAlive = keepAlive && readiness.isReady
         context.write(wrapOutboundOut(.head(reply.head(keepAlive: keepAlive))), promise: nil)
         if let body = reply.body(context.channel.allocator) {
             context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
         }
+        if context.channel.isWritable { return endReply(context) }
+        // More than the socket takes at once. The client that does not read what it asked for gets no second reply:
+        // the pipelining handler holds its next request back until the end of this one.
+        state = .replying
+        context.flush()
+    }
+
+    private func endReply(_ context: ChannelHandlerContext) {
         state = keepAlive ? .idle : .closing
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
         guard !keepAlive else { return }

@@ -4,6 +4,7 @@
 // bytes. What a request means is decided in StraitServing.
 
 internal import NIOHTTP1
+internal import StraitTensor
 
 /// What the HTTP front end accepts at most.
 package struct HTTPLimits: Sendable, Hashable {
@@ -32,8 +33,9 @@ package struct HTTPLimits: Sendable, Hashable {
 
     /// Bytes of a path with its query.
     static let pathBytes = 4096
-    /// Memory taken for a body before any of it has come. What a client claims to send costs nothing until it does.
-    static let firstBodyBytes = 1 << 20
+    /// Memory taken for a body when the first of it comes, however much is announced: a power of two less the most that
+    /// aligning costs. All connections that may be open then hold a quarter of the default tensor memory.
+    static let firstBodyBytes = (16 << 10) - SlabPool.alignment
     /// How long a refused client may go on sending before the connection is cut.
     static let lingerSeconds: Int64 = 2
 }

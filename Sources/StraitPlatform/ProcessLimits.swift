@@ -15,6 +15,9 @@ package enum ProcessLimits {
         platform_keep_memory(mmapThresholdBytes, trimThresholdBytes)
     }
 
+    /// Descriptors with which a server can do something: a dozen for itself, the others for connections.
+    package static let leastDescriptors = 32
+
     /// Lets the process hold so many more descriptors, as far as the system's hard limit goes.
     ///
     /// - Returns: the descriptors that it may hold now.
@@ -24,13 +27,13 @@ package enum ProcessLimits {
         let others = 256
         let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
         var limit = rlimit()
-        guard getrlimit(resource, &limit) == 0 else { return 0 }
+        guard getrlimit(resource, &limit) == 0 else { return .max }
         let wanted = min(rlim_t(count + others), limit.rlim_max)
         guard limit.rlim_cur < wanted else { return Int(clamping: limit.rlim_cur) }
+        let current = limit.rlim_cur
         limit.rlim_cur = wanted
-        // Refused at worst: then connections beyond the old limit cannot be opened, and that is said where it happens.
-        _ = setrlimit(resource, &limit)
-        return Int(clamping: limit.rlim_cur)
+        // Refused at worst: then the old limit stands.
+        return Int(clamping: setrlimit(resource, &limit) == 0 ? wanted : current)
     }
 
     /// Keeps signals from interrupting the process's threads, so that one thread can wait for them. To be called before

@@ -44,7 +44,7 @@ struct ServeCommand: ParsableCommand {
     private func serve() throws {
         ProcessLimits.blockSignals(Self.signals)
         ProcessLimits.keepTensorMemory()
-        ProcessLimits.raiseDescriptorLimit(by: options.maxConnections)
+        try makeRoomForConnections()
         let library = try findOnnxRuntime()
         let pool = SlabPool(budget: options.tensorMemory << 20)
         let placement = options.placement
@@ -107,6 +107,22 @@ struct ServeCommand: ParsableCommand {
             throw ExitCode.failure
         }
         engine.stop()
+    }
+
+    /// Raises the limit of descriptors as far as the system lets it, and says where that is too little.
+    private func makeRoomForConnections() throws {
+        let descriptors = ProcessLimits.raiseDescriptorLimit(by: options.maxConnections)
+        guard descriptors >= ProcessLimits.leastDescriptors else {
+            Console.log(
+                "strait serve: this process may hold \(descriptors) files open, and it needs "
+                    + "\(ProcessLimits.leastDescriptors) at least; raise the limit (ulimit -n)")
+            throw ExitCode.failure
+        }
+        if descriptors < options.maxConnections {
+            Console.log(
+                "warning: this process may hold \(descriptors) files open, so fewer than the \(options.maxConnections) "
+                    + "connections of --max-connections fit, and others wait; raise the limit (ulimit -n)")
+        }
     }
 
     /// How long replies that are already computed may take to reach their clients.
