@@ -57,6 +57,31 @@ package enum Files {
         throw FormatError(.unwritable, "cannot be written: \(message)", file: path)
     }
 
+    /// Removes what is left beside a file of writers that were killed before they could rename.
+    ///
+    /// - Complexity: O(files in the folder).
+    package static func removeAbandoned(besides path: String) {
+        let folder = folder(of: path)
+        guard let entries = opendir(folder) else { return }
+        defer { closedir(entries) }
+        let start = (path.split(separator: "/").last.map(String.init) ?? path) + "."
+        while let entry = readdir(entries) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            guard name.hasPrefix(start), name.hasSuffix(".tmp") else { continue }
+            let writer = name.dropFirst(start.count).dropLast(4)
+            guard !writer.isEmpty, writer.allSatisfy({ $0.isASCII && $0.isNumber }) else { continue }
+            let left = "\(folder)/\(name)"
+            var status = stat()
+            guard stat(left, &status) == 0, time(nil) - status.st_mtim.tv_sec > abandonedSeconds else { continue }
+            unlink(left)
+        }
+    }
+
+    /// A write takes milliseconds; what is older than this has no writer any more.
+    private static let abandonedSeconds = 60
+
     /// Writes all bytes and waits until they are on the disk; says what went wrong.
     private static func fill(_ file: Int32, with content: [UInt8]) -> String? {
         append(content, to: file) ?? (fsync(file) == 0 ? nil : reason())

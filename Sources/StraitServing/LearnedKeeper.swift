@@ -82,6 +82,7 @@ package final class LearnedKeeper: Sendable {
 
     /// Starts to save every minute. Says at once if that cannot work.
     package func start() {
+        Files.removeAbandoned(besides: path)
         if let obstacle = RepositoryFiles.obstacle(toWriting: path) { complain(obstacle) }
         let started = SystemThread(name: "learned") { [self] in
             while !wakeup.wait(untilNanoseconds: MonotonicClock.nanoseconds() + Self.interval.nanoseconds) { save() }
