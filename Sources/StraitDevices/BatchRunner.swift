@@ -19,7 +19,22 @@ struct BatchRunner: Sendable {
     }
 
     /// Runs a batch to its end on the calling thread.
+    ///
+    /// Where it fails the requests are run one by one: the input of one may be to blame, and only running the model
+    /// tells whose.
     func run(_ batch: DeviceBatch, _ session: Session) -> Result<BatchResult, DeviceError> {
+        let start = MonotonicClock.nanoseconds()
+        let whole = attempt(batch, session)
+        guard case .failure = whole, batch.parts.count > 1 else { return whole }
+        let outputs = batch.parts.map { part in
+            attempt(batch.only(part), session).flatMap { $0.outputs[0] }
+        }
+        let took = Duration(nanoseconds: MonotonicClock.nanoseconds() - start)
+        let times = MeasuredTimes(copyIn: .zero, kernels: took, copyOut: .zero)
+        return .success(BatchResult(outputs: outputs, times: times, wasSplit: true))
+    }
+
+    private func attempt(_ batch: DeviceBatch, _ session: Session) -> Result<BatchResult, DeviceError> {
         let start = MonotonicClock.nanoseconds()
         do {
             let inputs = try session.inputs.indices.map { try gather(batch, input: $0) }
@@ -31,7 +46,7 @@ struct BatchRunner: Sendable {
             let times = MeasuredTimes(
                 copyIn: Duration(nanoseconds: gathered - start), kernels: Duration(nanoseconds: ran - gathered),
                 copyOut: Duration(nanoseconds: MonotonicClock.nanoseconds() - ran))
-            return .success(BatchResult(outputs: results, times: times))
+            return .success(BatchResult(outputs: results.map { .success($0) }, times: times))
         } catch let error as DeviceError {
             return .failure(error)
         } catch let error as OnnxRuntimeError {

@@ -149,18 +149,28 @@ package struct DeviceBatch: Sendable {
 
     /// Rows in all.
     package var rows: Int { parts.reduce(0) { $0 + $1.rows } }
+
+    /// The same with one of its parts only.
+    func only(_ part: Part) -> DeviceBatch {
+        DeviceBatch(
+            batch: batch, lane: lane, modelID: modelID, model: model, isBatchable: isBatchable, parts: [part])
+    }
 }
 
 /// What became of a batch.
 package struct BatchResult: Sendable {
-    /// For each part its outputs, in the order of the model's. Parts share the memory; each sees its rows.
-    package let outputs: [[Tensor]]
+    /// For each part its outputs, in the order of the model's, or why it has none. Parts share the memory; each sees its
+    /// rows.
+    package let outputs: [Result<[Tensor], DeviceError>]
     /// How long it took.
     package let times: MeasuredTimes
+    /// Whether the batch failed as a whole, and its parts were then run one by one. Its times are no batch's then.
+    package let wasSplit: Bool
 
-    package init(outputs: [[Tensor]], times: MeasuredTimes) {
+    package init(outputs: [Result<[Tensor], DeviceError>], times: MeasuredTimes, wasSplit: Bool = false) {
         self.outputs = outputs
         self.times = times
+        self.wasSplit = wasSplit
     }
 }
 

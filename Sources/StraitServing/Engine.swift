@@ -225,21 +225,21 @@ package final class Engine: Sendable {
     ) -> Reply {
         let submission = slot.submission
         switch outcome {
-        case .met, .late:
-            guard let ended, case .success(let result) = ended.result,
-                let part = ended.batch.parts.firstIndex(where: { $0.request == id })
-            else {
-                preconditionFailure("only a batch that succeeded has requests that met their deadline or were late")
+        case .met, .late, .failed:
+            guard let ended, let part = ended.batch.parts.firstIndex(where: { $0.request == id }) else {
+                preconditionFailure("only the end of a batch ends a request so, and only its own")
             }
-            let timing = Timing(
-                queue: slot.stagedAt - submission.arrived, copy: result.times.copyIn + result.times.copyOut,
-                compute: result.times.kernels, predicted: slot.predictedFinish - submission.arrived)
-            return .answered(Answer(outputs: result.outputs[part], isLate: outcome == .late, timing: timing))
-        case .failed:
-            guard let ended, case .failure(let error) = ended.result else {
-                preconditionFailure("only a batch that failed has requests that failed")
+            do {
+                let result = try ended.result.get()
+                let timing = Timing(
+                    queue: slot.stagedAt - submission.arrived, copy: result.times.copyIn + result.times.copyOut,
+                    compute: result.times.kernels, predicted: slot.predictedFinish - submission.arrived)
+                // Of a batch that was split the scheduler knows only that it failed; this request may have results.
+                let outputs = try result.outputs[part].get()
+                return .answered(Answer(outputs: outputs, isLate: now > submission.deadline, timing: timing))
+            } catch {
+                return .refused(Refusal(ProtocolError(.failedInternally, error.message)))
             }
-            return .refused(Refusal(ProtocolError(.failedInternally, error.message)))
         case .cancelled:
             return .refused(Refusal(ProtocolError(.cancelled, "the client went away")))
         case .shed(let reason, let finish):
@@ -264,6 +264,9 @@ extension Engine: LaneDriver {
         var effects = state.withLock { state in
             let now = now(&state)
             switch result {
+            case .success(let success) where success.wasSplit:
+                // Nothing is learned from its times. To the scheduler all of it has failed; replies tell the truth.
+                return step(.failed(batch.batch), &state, ended: (batch, result))
             case .success(let success):
                 // Nothing a device measures takes longer than the batch was gone, and answers are told it, too.
                 let stagedAt = state.scheduler.state.batches[batch.batch]?.stagedAt ?? now

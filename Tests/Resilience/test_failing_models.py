@@ -4,7 +4,6 @@
 import asyncio
 import random
 
-import pytest
 from ledger import TABLE, Ledger, server_counts
 from traffic import Crowd
 from watched import SECONDS, serving
@@ -45,7 +44,6 @@ def test_failures_among_other_models(repository):
     TABLE.add("failing model", ledger, peak, recovered, f"{len(statuses[True])} runs failed")
 
 
-@pytest.mark.xfail(reason="BatchRunner fails a whole batch for one request's input")
 def test_a_bad_request_does_not_spoil_the_batch_it_is_in(repository):
     """Good and bad requests of one model, of one shape, that wait together and are batched."""
     ledger, statuses = Ledger(), {True: [], False: []}

@@ -102,6 +102,35 @@ internal import Testing
         #expect(log[3]?.answer != nil)
     }
 
+    @Test func `a batch that was split fails only the requests that failed alone`() throws {
+        // Enough completions that larger batches are tried.
+        var (failed, answered) = (Set<Int>(), Set<Int>())
+        for number in 0..<400 {
+            try submit(number)
+            guard number % 4 == 3 else { continue }
+            while let (lane, batch) = device.running.min(by: { $0.key < $1.key }) {
+                clock.advance(by: .milliseconds(5 + Double(batch.rows)))
+                guard batch.parts.count > 1 else {
+                    device.finish(lane: lane, taking: .milliseconds(6))
+                    continue
+                }
+                let numbers = batch.parts.map { Int($0.inputs[0].bytes.loadUnaligned(as: Float.self)) }
+                failed.insert(numbers[0])
+                answered.formUnion(numbers[1...])
+                device.split(lane: lane, failing: [0])
+            }
+        }
+        #expect(!failed.isEmpty, "no batch of several requests ever formed")
+        #expect(log.count == 400 && log.doubled.isEmpty)
+        for number in failed {
+            #expect(log[number]?.refusal?.error == ProtocolError(.failedInternally, "model m: it broke"))
+        }
+        for number in answered {
+            let output = try #require(log[number]?.answer?.outputs.first)
+            #expect(output.bytes.loadUnaligned(as: Float.self) == Float(number))
+        }
+    }
+
     @Test func `cancelling answers once, whether the request waits or runs`() throws {
         let running = try #require(try submit(1))
         try submit(2)

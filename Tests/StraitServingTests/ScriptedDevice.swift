@@ -88,13 +88,24 @@ final class ScriptedDevice: Device {
                     Tensor(name: "out", type: input.type, shape: input.shape, slab: input.slab, range: input.range)
                 }
             }
-            return .success(BatchResult(outputs: outputs, times: times))
+            return .success(BatchResult(outputs: outputs.map { .success($0) }, times: times))
         }
     }
 
     /// Ends the batch on a lane with a failure.
     func fail(lane: Int) {
         end(lane) { _ in .failure(DeviceError(.runFailed, "model m: it broke")) }
+    }
+
+    /// Ends the batch on a lane as one that failed, and whose parts then ran alone; all but those given went well.
+    func split(lane: Int, failing failed: Set<Int>) {
+        end(lane) { batch in
+            let outputs = batch.parts.enumerated().map { index, part -> Result<[Tensor], DeviceError> in
+                failed.contains(index) ? .failure(DeviceError(.runFailed, "model m: it broke")) : .success(part.inputs)
+            }
+            let times = MeasuredTimes(copyIn: .zero, kernels: .milliseconds(1), copyOut: .zero)
+            return .success(BatchResult(outputs: outputs, times: times, wasSplit: true))
+        }
     }
 
     private func end(_ lane: Int, _ result: (DeviceBatch) -> Result<BatchResult, DeviceError>) {
