@@ -266,7 +266,7 @@ extension Engine: LaneDriver {
             switch result {
             case .success(let success) where success.wasSplit:
                 // Nothing is learned from its times. To the scheduler all of it has failed; replies tell the truth.
-                return step(.failed(batch.batch), &state, ended: (batch, result))
+                return step(.failed(batch.batch), at: now, &state, ended: (batch, result))
             case .success(let success):
                 // Nothing a device measures takes longer than the batch was gone, and answers are told it, too.
                 let stagedAt = state.scheduler.state.batches[batch.batch]?.stagedAt ?? now
