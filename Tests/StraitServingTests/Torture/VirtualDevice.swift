@@ -186,7 +186,7 @@ final class VirtualDevice: Device, @unchecked Sendable {
             outputs.append([Tensor(name: "out", type: .fp32, shape: input.shape, slab: slab, range: range)])
             offset = range.upperBound
         }
-        return .success(BatchResult(outputs: outputs, times: running.measured))
+        return .success(BatchResult(outputs: outputs.map { .success($0) }, times: running.measured))
     }
 
     private func fail(_ message: String) { broken = broken ?? message }
