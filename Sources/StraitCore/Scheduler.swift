@@ -11,7 +11,8 @@ public struct Scheduler: Sendable {
     let order: QueueOrder
     let soloLearning: SoloLearning
     let preempts: Bool
-    private(set) var lastStep = Instant(nanoseconds: .min)
+    /// The time of the last step, which the next cannot be before.
+    package private(set) var lastStep = Instant(nanoseconds: .min)
     var timer = CoreTimer()
     var predictor = Predictor()
     /// About the longest solo time of the batches of late, nanoseconds: no opportunity is further away than that.

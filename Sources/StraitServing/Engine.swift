@@ -34,8 +34,6 @@ package final class Engine: Sendable {
         var shapes = ShapeNumbers()
         var models: [ServedModel] = []
         var statistics: [ModelStatistics] = []
-        /// The latest time that a step was taken at.
-        var now = Instant(nanoseconds: .min)
         /// Who wants to know when all accepted requests are answered.
         var drains: [@Sendable () -> Void] = []
         var hasLearned = false
@@ -95,7 +93,7 @@ package final class Engine: Sendable {
                 maximumBatch: max(1, specification.maxBatchSize), maximumQueued: specification.maxQueueSize,
                 profile: profile)
             // As any event: a lane may be found to hang just now, and what waits may be given up.
-            return (model, step(.modelAdded(description), at: now(&state), &state))
+            return (model, step(.modelAdded(description), at: now(after: state.scheduler.lastStep), &state))
         }
         carryOut(effects)
         return model
@@ -143,7 +141,7 @@ package final class Engine: Sendable {
                 id: id, work: WorkShape(model: model, elementsPerRow: submission.elementsPerRow),
                 shape: state.shapes.number(of: submission), requestClass: submission.requestClass,
                 rows: submission.rows, deadline: submission.deadline)
-            return (id, step(.arrival(request), at: now(&state), &state))
+            return (id, step(.arrival(request), at: now(after: state.scheduler.lastStep), &state))
         }
         guard let accepted else {
             completion(.refused(Refusal(ProtocolError(.unavailable, "the server is draining; ask another one"))))
@@ -166,13 +164,10 @@ package final class Engine: Sendable {
     }
 
     /// The time for a step, which never goes back, whatever the clock does. Read under the lock for the same reason.
-    private func now(_ state: inout State) -> Instant {
-        state.now = max(state.now, clock.now())
-        return state.now
-    }
+    private func now(after lastStep: Instant) -> Instant { max(lastStep, clock.now()) }
 
     private func step(_ event: Event) {
-        let effects = state.withLock { step(event, at: now(&$0), &$0) }
+        let effects = state.withLock { step(event, at: now(after: $0.scheduler.lastStep), &$0) }
         carryOut(effects)
     }
 
@@ -262,7 +257,7 @@ package final class Engine: Sendable {
 extension Engine: LaneDriver {
     package func laneFinished(_ batch: DeviceBatch, _ result: Result<BatchResult, DeviceError>) -> DeviceBatch? {
         var effects = state.withLock { state in
-            let now = now(&state)
+            let now = now(after: state.scheduler.lastStep)
             switch result {
             case .success(let success) where success.wasSplit:
                 // Nothing is learned from its times. To the scheduler all of it has failed; replies tell the truth.

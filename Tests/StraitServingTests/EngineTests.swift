@@ -202,6 +202,14 @@ internal import Testing
         #expect(engine.statistics(of: model).computeInfer.nanoseconds == 5_000_000)
     }
 
+    @Test func `a clock that goes back is not followed`() throws {
+        clock.advance(by: .seconds(-3))
+        try submit(1)
+        device.finish(lane: 0, taking: .milliseconds(5))
+        let timing = try #require(log[1]?.answer?.timing)
+        #expect(timing.compute == .zero && timing.copy == .zero)
+    }
+
     @Test(arguments: 0..<200)
     func `random traffic: every request is answered once`(seed: UInt64) throws {
         var generator = Seeded(state: seed)
