@@ -110,8 +110,11 @@ final class TortureRun: @unchecked Sendable {
         switch Int.random(in: 0..<120, using: &generator) {
         case 0: jump(.seconds(Double.random(in: 0.1...100, using: &generator)))
         case 1: pass(.milliseconds(Double.random(in: 500...3000, using: &generator)))
-        case 2: addModel()
-        case 3: timer.fire()
+        case 2, 3:
+            // As a load does that takes its time from everything else.
+            if generator.chance(0.5) { jump(.milliseconds(Double.random(in: 1...5000, using: &generator))) }
+            addModel()
+        case 4: timer.fire()
         default: break
         }
         if generator.chance(faults.setbacks) { setBack() }
