@@ -46,6 +46,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     private var keepAlive = true
     /// Counts requests, so that an answer that crosses a closed connection finds no other request in its place.
     private var turn: UInt64 = 0
+    /// When the last reply was sent.
+    private var repliedAt = NIODeadline.distantPast
 
     init(service: InferenceService, endpoints: Endpoints, limits: HTTPLimits, readiness: Readiness) {
         self.service = service
@@ -92,6 +94,8 @@ final class ConnectionHandler: ChannelInboundHandler {
             // Draining: an idle connection ends now, a busy one with its reply.
             keepAlive = false
             if case .idle = state { context.close(promise: nil) }
+        } else if event is IdleStateHandler.IdleStateEvent {
+            endSilence(context)
         }
         context.fireUserInboundEventTriggered(event)
     }
@@ -99,6 +103,21 @@ final class ConnectionHandler: ChannelInboundHandler {
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         if case .replying = state, context.channel.isWritable { endReply(context) }
         context.fireChannelWritabilityChanged()
+    }
+
+    /// Ends a connection whose client sends nothing: between requests, in a head, or in a body that we wait for.
+    private func endSilence(_ context: ChannelHandlerContext) {
+        switch state {
+        case .idle:
+            // The client may have waited long for its answer, and has just got it.
+            guard NIODeadline.now() - repliedAt >= .seconds(limits.idleSeconds) else { return }
+            context.close(promise: nil)
+        case .collecting, .discarding:
+            keepAlive = false
+            send(
+                HTTPReply(.requestTimeout, error: "no more of the body has come for \(limits.idleSeconds) s"), context)
+        case .waiting, .replying, .closing: return
+        }
     }
 
     /// Takes the request back from the engine, if it has one.
@@ -291,6 +310,7 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     private func endReply(_ context: ChannelHandlerContext) {
         state = keepAlive ? .idle : .closing
+        repliedAt = .now()
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
         guard !keepAlive else { return }
         // First our side only: a client that is still sending must be able to read the reply before the line is cut.

@@ -13,6 +13,9 @@ package struct HTTPLimits: Sendable, Hashable {
     package var bodyBytes = 256 << 20
     /// Connections at one time. Each costs some kilobytes; the kernel's default backlog and descriptors end near here.
     package var connections = 16_384
+    /// How long a connection may send nothing while it waits for no answer. Clients keep connections for minutes; what
+    /// is silent for longer may be gone without a word.
+    package var idleSeconds: Int64 = 300
 
     package init() {}
 

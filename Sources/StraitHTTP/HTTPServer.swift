@@ -59,7 +59,8 @@ package final class HTTPServer: Sendable {
                     Result {
                         let decoder = HTTPRequestDecoder(limitConfiguration: HTTPLimits.decoder)
                         try channel.pipeline.syncOperations.addHandlers([
-                            HTTPResponseEncoder(), ByteToMessageHandler(decoder), HTTPServerPipelineHandler(),
+                            IdleStateHandler(readTimeout: .seconds(limits.idleSeconds)), HTTPResponseEncoder(),
+                            ByteToMessageHandler(decoder), HTTPServerPipelineHandler(),
                             ConnectionHandler(
                                 service: service, endpoints: endpoints, limits: limits, readiness: readiness),
                         ])

@@ -82,6 +82,7 @@ struct ServeCommand: ParsableCommand {
         var limits = HTTPLimits()
         limits.bodyBytes = options.maxBody << 20
         limits.connections = options.maxConnections
+        limits.idleSeconds = Int64(options.idleTimeoutSecs)
         let server = try HTTPServer(
             host: options.httpAddress, port: options.httpPort, threads: placement.networkThreads,
             cores: placement.networkCores, service: service,

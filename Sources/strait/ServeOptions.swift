@@ -53,6 +53,9 @@ struct ServeOptions: ParsableArguments {
     @Option(help: "Connections at one time.")
     var maxConnections = 16_384
 
+    @Option(help: "Seconds after which a connection is closed that sends nothing and waits for no answer.")
+    var idleTimeoutSecs = 300
+
     @Option(help: "Seconds to finish what was accepted after SIGTERM.")
     var exitTimeoutSecs = 30
 
@@ -116,6 +119,8 @@ struct ServeOptions: ParsableArguments {
             "--max-body is \(maxBody); expected MiB, 1 to --tensor-memory's \(tensorMemory)")
         try check(
             (1...1_000_000).contains(maxConnections), "--max-connections is \(maxConnections); expected 1 to 1000000")
+        try check(
+            (1...86_400).contains(idleTimeoutSecs), "--idle-timeout-secs is \(idleTimeoutSecs); expected 1 to 86400")
         try check(
             (0...86_400).contains(exitTimeoutSecs), "--exit-timeout-secs is \(exitTimeoutSecs); expected 0 to 86400")
     }

@@ -5,14 +5,17 @@ import random
 import resource
 import socket
 import struct
+import time
 
 from ledger import TABLE, Ledger
 from requests_made import infer
+from server import read_answer
 from watched import SECONDS, Neighbour, serving
 
 WANTED = 10_000
 OWN_DESCRIPTORS = 200  # of this process, besides the connections
 ASKED_MEANWHILE = 200
+IDLE_SECONDS = 3
 LIMIT = 64  # connections, where the limit itself is tried
 # The page tables, the buffers and the handlers of one silent connection.
 BYTES_EACH = 24 << 10
@@ -94,6 +97,31 @@ def test_connections_beyond_the_limit_are_closed_and_the_others_served(repositor
     assert closed == LIMIT
     ledger.check(log)
     TABLE.add("connections beyond the limit", ledger, peak, recovered, f"{closed} closed at once")
+
+
+def test_silent_connections_are_closed_after_a_while(repository):
+    """Between requests and in the middle of a head without a word, in the middle of a body with 408."""
+    ledger = Ledger()
+    with serving(repository, "--idle-timeout-secs", str(IDLE_SECONDS)) as server:
+        before = server.descriptors()
+        silent = [server.connect() for _ in range(20)]
+        for number, connection in enumerate(silent):
+            connection.sendall((b"", HEAD[:20], HEAD, HEAD + b"{")[number % 4])
+        with Neighbour(server, ledger) as neighbour:
+            # Longer than the limit in all, but never silent for so long.
+            for _ in range(2 * IDLE_SECONDS + 2):
+                neighbour.ask()
+                time.sleep(0.5)
+        answers = [read_answer(connection) for connection in silent]
+        for connection in silent:
+            connection.close()
+        assert server.settle(lambda: server.descriptors() <= before), server.descriptors()
+        recovered = server.recover()
+        peak = server.peak()
+        log = server.end()
+    assert [answer and answer.status for answer in answers] == [None, None, 408, 408] * 5
+    ledger.check(log)
+    TABLE.add("silent connections", ledger, peak, recovered, f"{len(silent)} closed")
 
 
 def test_requests_cut_anywhere_cost_nothing(repository):
