@@ -11,7 +11,7 @@ from traffic import Crowd
 from watched import SECONDS, serving
 
 SEED = 11
-DURATION = max(4, SECONDS)
+DURATION = max(3, SECONDS)
 RATE = 150  # requests a second, of which most go away
 LEAVING = 0.8
 # All the memory for tensors there is. A request of 400 kB, collected in slabs that double, needs three quarters of it, so

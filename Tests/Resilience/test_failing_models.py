@@ -8,9 +8,10 @@ from ledger import TABLE, Ledger, server_counts
 from traffic import Crowd
 from watched import SECONDS, serving
 
-DURATION = max(3, SECONDS)
+DURATION = max(2, SECONDS)
 RATE = 200
 BAD_SHARE = 0.3
+OUTSTANDING = 32  # so few that even a machine that others use answers all before their deadline
 TOGETHER = 24  # requests of one model that wait while another runs, and so share batches
 
 
@@ -19,10 +20,11 @@ def test_failures_among_other_models(repository):
     ledger, statuses = Ledger(), {True: [], False: []}
     with serving(repository) as server:
         async def mix():
-            crowd, chance = Crowd(server.port, ledger), random.Random(5)
+            crowd, chance, room = Crowd(server.port, ledger), random.Random(5), asyncio.Semaphore(OUTSTANDING)
 
             async def one(bad, model, high):
-                statuses[bad].append(await crowd.ask(model, high=high, bad=bad))
+                async with room:
+                    statuses[bad].append(await crowd.ask(model, high=high, bad=bad))
 
             async with asyncio.TaskGroup() as group:
                 for _ in range(int(RATE * DURATION)):

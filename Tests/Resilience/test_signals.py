@@ -17,8 +17,8 @@ SEED = 17
 # Ten servers more for each minute.
 ROUNDS = 3 + int(SECONDS / 6)
 RATE = 300  # three times what the model can do
-LONGEST = 1.2  # seconds of load before the signal
-KILLS_WHILE_SAVING = 6 + int(SECONDS / 6)
+LONGEST = 0.8  # seconds of load before the signal
+KILLS_WHILE_SAVING = 4 + int(SECONDS / 6)
 
 
 async def load_until_gone(server, ledger, moment, which, seed, prefix):
@@ -37,7 +37,7 @@ async def load_until_gone(server, ledger, moment, which, seed, prefix):
                 is_told = True
             high = chance.random() < 0.1
             model = "slow" if chance.random() < 0.7 else "identity_fp32"
-            group.create_task(crowd.ask(model, high=high, tolerant=True, timeout=3_000_000))
+            group.create_task(crowd.ask(model, high=high, tolerant=True, timeout=1_500_000))
             await asyncio.sleep(chance.expovariate(RATE))
     crowd.close()
 
