@@ -42,10 +42,7 @@ package final class HTTPServer: Sendable {
             .serverChannelOption(.backlog, value: Self.backlog)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    let backoff = AcceptBackoffHandler(shouldForwardIOErrorCaught: false) { _ in Self.acceptPause }
-                    try channel.pipeline.syncOperations.addHandler(backoff)
-                }
+                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(AcceptPause()) }
             }
             .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
             .childChannelOption(
@@ -79,9 +76,6 @@ package final class HTTPServer: Sendable {
 
     /// Connections that the kernel may hold until they are accepted: what a burst of clients opens at once.
     private static let backlog: Int32 = 4096
-    /// How long a connection waits in the kernel where no descriptor is free; without a pause accept would be tried some
-    /// 20,000 times a second until one is.
-    private static let acceptPause = TimeAmount.milliseconds(50)
     /// Bytes of one read from a socket: large bodies then take few system calls.
     private static let largestReadBytes = 256 << 10
 
