@@ -62,9 +62,20 @@ struct RunKeys: Sendable {
 
     /// The key of a run.
     mutating func key(of run: PlannedRun) -> String {
-        let scenario = scenarios[run.scenario] ?? FileDigest.sha256(text: "\(run.scenario)")
+        let scenario = scenarios[run.scenario] ?? FileDigest.sha256(text: Self.description(of: run.scenario))
         scenarios[run.scenario] = scenario
         // Half of the digest tells any number of runs apart.
         return String(FileDigest.sha256(text: "\(scenario)\n\(setups[run.setup] ?? "")\n\(run.seed)").prefix(32))
     }
+
+    /// A scenario in words, without what it could not say before and does not use: runs made then are still good.
+    private static func description(of scenario: Scenario) -> String {
+        laterAdditions.reduce(into: "\(scenario)") { text, unused in
+            guard let place = text.firstRange(of: unused) else { return }
+            text.removeSubrange(place)
+        }
+    }
+
+    /// Properties that scenarios came to have after the first evaluation, as descriptions tell that one is not used.
+    private static let laterAdditions = [", leakage: nil"]
 }
