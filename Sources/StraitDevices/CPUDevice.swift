@@ -21,7 +21,18 @@ package final class CPUDevice: Device {
     private let pool: SlabPool
     private let lanes: Mutex<[Lane]>
     /// The loaded models, by their numbers. Any lane may run any of them; ONNX Runtime shares their weights.
-    private let sessions: Mutex<[Session]>
+    private let sessions: Mutex<SessionTable>
+
+    /// Sessions by the numbers of their models. A number is not used again: a batch must never find another's session.
+    private struct SessionTable {
+        var all: [Int: Session] = [:]
+        var next = 0
+
+        subscript(number: Int) -> Session {
+            guard let session = all[number] else { preconditionFailure("a batch's model is loaded") }
+            return session
+        }
+    }
 
     /// The most lanes one device may have: far beyond what any machine's cores can serve well.
     package static let maximumLanes = 256
@@ -43,7 +54,7 @@ package final class CPUDevice: Device {
         self.environment = environment
         self.pool = pool
         self.lanes = Mutex([])
-        self.sessions = Mutex([])
+        self.sessions = Mutex(SessionTable())
     }
 
     package func load(path: String, name: String) throws(DeviceError) -> LoadedModel {
@@ -57,8 +68,9 @@ package final class CPUDevice: Device {
             var metadata: [String: String] = [:]
             for key in try session.metadataKeys() { metadata[key] = try session.metadata(key) }
             let number = sessions.withLock { sessions in
-                sessions.append(session)
-                return sessions.count - 1
+                defer { sessions.next += 1 }
+                sessions.all[sessions.next] = session
+                return sessions.next
             }
             return LoadedModel(number: number, inputs: inputs, outputs: outputs, metadata: metadata)
         } catch let error as DeviceError {
@@ -66,6 +78,12 @@ package final class CPUDevice: Device {
         } catch {
             throw DeviceError(.cannotLoad, "\(error)")
         }
+    }
+
+    package func unload(_ model: LoadedModel) {
+        // Let go of outside the lock: it frees all weights.
+        let session = sessions.withLock { $0.all.removeValue(forKey: model.number) }
+        _ = consume session
     }
 
     package func rehearse(_ batch: DeviceBatch) throws(DeviceError) -> MeasuredTimes {

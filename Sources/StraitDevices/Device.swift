@@ -7,18 +7,42 @@ package import StraitCore
 package import StraitTensor
 
 /// What runs batches.
+///
+/// Every batch that it is given it reports exactly once, by ``LaneDriver/laneFinished(_:_:)``, whatever happens: one that
+/// it gave up on as a failure. A device that copies reports on the way there what `copying` says. All reports come from
+/// its own threads, and while it holds no lock: the driver may hand it the next batch before a report returns.
 package protocol Device: AnyObject, Sendable {
     /// For people: what it is and where it runs.
     var name: String { get }
-    /// What its times depend on.
+    /// What its times depend on. Devices of one identity are of one kind: they share a profile.
     var identity: DeviceIdentity { get }
     /// Batches that it can run at the same time.
     var laneCount: Int { get }
+    /// How it copies between the host and itself; nil for a device that works on host memory.
+    ///
+    /// Where it is not nil, each batch is reported three times, each time after the report before has returned:
+    /// ``LaneDriver/copiedIn(_:)``, ``LaneDriver/kernelsDone(_:)``, and the end. Its copy stage holds one batch at a time:
+    /// the next is given after the last one's inputs are there. Its lanes are free when kernels are done, so that a lane
+    /// may have its next batch while the results of the last are still being copied back. A batch that fails is reported
+    /// at its end only, wherever it was. Where it is nil, only ends are reported.
+    var copying: CopyDescription? { get }
+    /// Whether its results are made up, which clients are then told.
+    var isSynthetic: Bool { get }
 
     /// Loads a model and makes it ready to run. It takes milliseconds to seconds and may disturb running batches.
     ///
-    /// - Throws: ``DeviceError`` with what the runtime reported.
+    /// - Throws: ``DeviceError`` with what the runtime reported; `outOfMemory` where its memory does not suffice.
     func load(path: String, name: String) throws(DeviceError) -> LoadedModel
+
+    /// Makes ready to run batches like this one, on all lanes: reserves memory for them, warms up, captures what it can.
+    /// Called before serving, for each loaded model with batches of 1, 2, 4, … rows and of the most that it will get, made
+    /// up; what they compute does not matter.
+    ///
+    /// - Throws: ``DeviceError``; the model is not served then.
+    func prepare(_ batch: DeviceBatch) throws(DeviceError)
+
+    /// Frees a model. No batch of it is on a lane, and none comes any more. It may disturb running batches.
+    func unload(_ model: LoadedModel)
 
     /// Runs a batch as a lane would and waits for it, to see how long its parts take while nothing else runs. Only before
     /// `start`.
@@ -26,11 +50,18 @@ package protocol Device: AnyObject, Sendable {
     /// - Throws: ``DeviceError``; `cannotRehearse` from a device that runs batches only on its lanes.
     func rehearse(_ batch: DeviceBatch) throws(DeviceError) -> MeasuredTimes
 
-    /// Starts the lanes. Whatever ends on them is reported to `driver`, on the lane's own thread.
+    /// Starts the lanes. Whatever happens on them is reported to `driver`.
     func start(driver: any LaneDriver)
 
     /// Puts a batch on an idle lane. Returns at once.
     func run(_ batch: DeviceBatch, on lane: LaneID)
+
+    /// Makes sure that it works, after it failed, hung or was lost: called now and then, on a thread that may be blocked
+    /// for seconds, while it is given no batches. One that can reset itself does it here, and reports what it gave up on.
+    /// It is given batches again when this returns and all that it was given before was reported.
+    ///
+    /// - Throws: ``DeviceError`` with what is still wrong.
+    func probe() throws(DeviceError)
 
     /// Ends the lanes when what runs on them is done.
     func stop()
@@ -38,10 +69,16 @@ package protocol Device: AnyObject, Sendable {
 
 extension Device {
     package var identity: DeviceIdentity { DeviceIdentity(name: name, driver: "none") }
+    package var copying: CopyDescription? { nil }
+    package var isSynthetic: Bool { false }
+
+    package func prepare(_ batch: DeviceBatch) throws(DeviceError) {}
 
     package func rehearse(_ batch: DeviceBatch) throws(DeviceError) -> MeasuredTimes {
         throw DeviceError(.cannotRehearse, "\(name) runs batches only on its lanes")
     }
+
+    package func probe() throws(DeviceError) {}
 }
 
 /// What the times on a device depend on: what was measured or learned on one of another identity does not count.
@@ -59,10 +96,21 @@ package struct DeviceIdentity: Sendable, Hashable {
 
 /// What a device tells about its lanes; the engine.
 package protocol LaneDriver: AnyObject, Sendable {
-    /// A batch has ended. Called on the lane's thread, which has nothing to do until this returns.
+    /// The inputs of a batch are on its device and its kernels start. Only from devices that copy.
+    func copiedIn(_ batch: DeviceBatch)
+
+    /// The kernels of a batch are done: its lane is free, its results are being copied back. Only from devices that copy.
+    func kernelsDone(_ batch: DeviceBatch)
+
+    /// A batch has ended. From a device that does not copy it is called on the lane's thread, which has nothing to do until
+    /// this returns.
     ///
-    /// - Returns: the lane's next batch if there is one, so that a busy lane needs no wake-up.
+    /// - Returns: the lane's next batch if there is one, so that a busy lane needs no wake-up; always nil to a device that
+    ///   copies, which is given its batches by `run` alone.
     func laneFinished(_ batch: DeviceBatch, _ result: Result<BatchResult, DeviceError>) -> DeviceBatch?
+
+    /// A device finds that it can run nothing any more, whether or not it holds batches. Those it reports, too.
+    func deviceLost(_ device: any Device, _ reason: DeviceError)
 }
 
 /// A model in a device's memory, as its device describes it.
@@ -109,6 +157,8 @@ package struct TensorSignature: Sendable, Hashable {
 package struct DeviceBatch: Sendable {
     /// The scheduler's number for it.
     package let batch: BatchID
+    /// The device that runs it.
+    package let device: DeviceID
     /// The lane that it runs on.
     package let lane: LaneID
     /// The scheduler's number for the model.
@@ -117,6 +167,8 @@ package struct DeviceBatch: Sendable {
     package let model: LoadedModel
     /// Whether the outermost dimension of all inputs and outputs counts rows, so that requests can be put together.
     package let isBatchable: Bool
+    /// The class that it counts as, for devices that know priorities.
+    package let requestClass: RequestClass
     /// The requests, in the order of their rows.
     package let parts: [Part]
 
@@ -136,14 +188,18 @@ package struct DeviceBatch: Sendable {
         }
     }
 
+    /// A batch; without more, one of a rehearsal on the only device.
     package init(
-        batch: BatchID, lane: LaneID, modelID: ModelID, model: LoadedModel, isBatchable: Bool, parts: [Part]
+        batch: BatchID, device: DeviceID = DeviceID(index: 0), lane: LaneID, modelID: ModelID, model: LoadedModel,
+        isBatchable: Bool, requestClass: RequestClass = .low, parts: [Part]
     ) {
         self.batch = batch
+        self.device = device
         self.lane = lane
         self.modelID = modelID
         self.model = model
         self.isBatchable = isBatchable
+        self.requestClass = requestClass
         self.parts = parts
     }
 
@@ -153,7 +209,8 @@ package struct DeviceBatch: Sendable {
     /// The same with one of its parts only.
     func only(_ part: Part) -> DeviceBatch {
         DeviceBatch(
-            batch: batch, lane: lane, modelID: modelID, model: model, isBatchable: isBatchable, parts: [part])
+            batch: batch, device: device, lane: lane, modelID: modelID, model: model, isBatchable: isBatchable,
+            requestClass: requestClass, parts: [part])
     }
 }
 
@@ -186,6 +243,14 @@ package struct DeviceError: Error, Sendable, CustomStringConvertible {
         case unexpectedOutput
         /// The device cannot run batches outside of serving.
         case cannotRehearse
+        /// The device's memory does not suffice.
+        case outOfMemory
+        /// The device gave up on the batch, which may run elsewhere.
+        case abandoned
+        /// The device can run nothing any more. A batch that failed so may run elsewhere.
+        case deviceLost
+        /// There is no such device here.
+        case noDevice
     }
 
     /// What kind of failure it is.

@@ -47,7 +47,7 @@ package final class Engine: Sendable {
         clock: any EngineClock = SystemClock(), timer: any EngineTimer = TimerThread()
     ) {
         var state = State(scheduler: Scheduler(policy: policy, limits: limits))
-        let description = DeviceDescription(lanes: device.laneCount)
+        let description = DeviceDescription(lanes: device.laneCount, copying: device.copying)
         state.scheduler.step(.deviceAdded(description), at: clock.now(), into: &state.actions)
         self.state = Mutex(state)
         self.device = device
@@ -210,8 +210,9 @@ package final class Engine: Sendable {
         }
         let model = state.models[staged.model.index]
         return DeviceBatch(
-            batch: staged.batch, lane: staged.lane, modelID: staged.model, model: model.loaded,
-            isBatchable: model.specification.maxBatchSize > 0, parts: parts)
+            batch: staged.batch, device: staged.device, lane: staged.lane, modelID: staged.model, model: model.loaded,
+            isBatchable: model.specification.maxBatchSize > 0,
+            requestClass: state.scheduler.state.batches[staged.batch]?.requestClass ?? .low, parts: parts)
     }
 
     private func reply(
@@ -255,6 +256,13 @@ package final class Engine: Sendable {
 }
 
 extension Engine: LaneDriver {
+    package func copiedIn(_ batch: DeviceBatch) { step(.copiedIn(batch.batch)) }
+
+    package func kernelsDone(_ batch: DeviceBatch) { step(.kernelsDone(batch.batch)) }
+
+    /// The device is given no more batches once it hangs or fails; what it holds it reports.
+    package func deviceLost(_ device: any Device, _ reason: DeviceError) {}
+
     package func laneFinished(_ batch: DeviceBatch, _ result: Result<BatchResult, DeviceError>) -> DeviceBatch? {
         var effects = state.withLock { state in
             let now = now(after: state.scheduler.lastStep)
@@ -273,7 +281,9 @@ extension Engine: LaneDriver {
                 return step(.failed(batch.batch), at: now, &state, ended: (batch, result))
             }
         }
-        let own = effects.starts.firstIndex { $0.lane == batch.lane }.map { effects.starts.remove(at: $0) }
+        // A device that copies has given the lane away when the kernels were done.
+        let takesOwn = device.copying == nil
+        let own = effects.starts.firstIndex { takesOwn && $0.lane == batch.lane }.map { effects.starts.remove(at: $0) }
         carryOut(effects)
         return own
     }

@@ -58,6 +58,8 @@ final class ScriptedDevice: Device {
             outputs: [TensorSignature(name: "out", type: .fp32, dimensions: [-1, -1], symbols: ["batch", "n"])])
     }
 
+    func unload(_ model: LoadedModel) {}
+
     func start(driver: any LaneDriver) { state.withLock { $0.driver = driver } }
 
     func run(_ batch: DeviceBatch, on lane: LaneID) {

@@ -61,6 +61,7 @@ final class Keeping: @unchecked Sendable {
         let laneCount: Int
         init(lanes: Int) { laneCount = lanes }
         func load(path: String, name: String) throws(DeviceError) -> LoadedModel { throw DeviceError(.cannotLoad, "") }
+        func unload(_ model: LoadedModel) {}
         func start(driver: any LaneDriver) {}
         func run(_ batch: DeviceBatch, on lane: LaneID) {}
         func stop() {}

@@ -76,6 +76,8 @@ final class VirtualDevice: Device, @unchecked Sendable {
             outputs: [TensorSignature(name: "out", type: .fp32, dimensions: [-1, -1], symbols: ["batch", "n"])])
     }
 
+    func unload(_ model: LoadedModel) {}
+
     func start(driver: any LaneDriver) { self.driver = driver }
 
     func run(_ batch: DeviceBatch, on lane: LaneID) {
