@@ -59,6 +59,8 @@ public enum ShedReason: Sendable, Hashable {
     case queueFull
     /// Its model's own queue was full.
     case modelQueueFull
+    /// Its model was unloaded while it waited.
+    case modelUnloaded
 }
 
 /// The actions of one step, in order, with the storage that they refer to. Reused from step to step.

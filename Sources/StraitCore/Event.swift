@@ -4,8 +4,20 @@
 public enum Event: Sendable, Hashable {
     /// A device joins with its lanes idle. It gets the next ``DeviceID``.
     case deviceAdded(DeviceDescription)
-    /// A model is loaded on every device and ready to run. It gets the next ``ModelID``.
+    /// A device can run nothing for now. What is on it is taken back: its requests wait again where they stood, and are
+    /// shed there if they cannot be in time any more; one that was taken back before is answered as failed, since it may
+    /// be what breaks devices. Nothing is staged there until the device returns, and what is still reported of batches
+    /// that were taken back is of no consequence. Harmless for a device that is removed already.
+    case deviceRemoved(DeviceID)
+    /// A device that was removed works again, with its lanes idle. Harmless for one that was not removed.
+    case deviceReturned(DeviceID)
+    /// A model is loaded on every device and ready to run. It gets ``Scheduler/nextModel``.
     case modelAdded(ModelDescription)
+    /// A model is to be unloaded: what waits for it is shed, what runs of it runs on and is answered. No request may name
+    /// it from now on. (Who wants what waits to be served first refuses arrivals and sends this later.) When nothing of it
+    /// runs any more, all that was learned of it is forgotten, and its number is free for another. Harmless for a model
+    /// that is removed already.
+    case modelRemoved(ModelID)
     /// A request arrives. Its slot must be free.
     case arrival(Request)
     /// The client of a request went away. A waiting request leaves its queue; a running one runs on, unanswered.
@@ -24,6 +36,18 @@ public enum Event: Sendable, Hashable {
     case killed(BatchID)
     /// The instant of the last `setTimer` action has come. Harmless when early, late or unasked for.
     case timer
+}
+
+extension Event {
+    /// The batch that a device reports of; nil for any other event.
+    var batch: BatchID? {
+        switch self {
+        case .copiedIn(let batch), .kernelsDone(let batch), .finished(let batch, _), .failed(let batch),
+            .killed(let batch):
+            batch
+        default: nil
+        }
+    }
 }
 
 /// A device, as far as the scheduler cares.

@@ -34,9 +34,10 @@ public struct BatchID: Sendable, Hashable {
     }
 }
 
-/// A model in one version, numbered from 0 in the order of the `modelAdded` events.
+/// A model in one version, numbered from 0 in the order of the `modelAdded` events; the number of one that was removed is
+/// given to another.
 public struct ModelID: Sendable, Hashable {
-    /// The position in the order of addition.
+    /// The position in the scheduler's tables.
     public var index: Int
     /// The model at a position.
     public init(index: Int) { self.index = index }

@@ -87,10 +87,25 @@ extension Scheduler {
             if let limit = model.description.maximumQueued, model.waiting - returned(to: index) > limit {
                 return "\(model.waiting) requests wait for model \(index), which takes \(limit)"
             }
+            if let broken = brokenStage(index) { return broken }
             if model.isProbing != (probes(of: index) == 1) { return "model \(index) has \(probes(of: index)) probes" }
         }
         if waiting != state.queues.waitingInAll { return "a model miscounts what waits for it" }
         if shedding != state.modelsShedding { return "models that shed are miscounted" }
+        return nil
+    }
+
+    /// A model that was removed has nothing that waits, and one of which nothing runs is gone.
+    private func brokenStage(_ index: Int) -> String? {
+        let model = state.models[index]
+        var batches = 0
+        for batch in state.batches.records where batch.isLive && batch.work.model.index == index { batches += 1 }
+        if model.stage != .served, model.waiting > 0 {
+            return "\(model.waiting) wait for model \(index), which is removed"
+        }
+        if model.stage == .leaving, batches == 0 { return "nothing is left of model \(index), and yet it is not gone" }
+        if model.stage == .gone, batches > 0 { return "\(batches) batches are left of model \(index), which is gone" }
+        if (model.stage == .gone) != state.freeModels.contains(index) { return "number \(index) is free, or is it?" }
         return nil
     }
 
@@ -115,11 +130,12 @@ extension Scheduler {
     // -- devices and batches --------------------------------------------------------------------------------------
 
     private func brokenDevice() -> String? {
-        var (resident, eligible, serving) = (0, 0, 0)
+        var (resident, eligible, serving, present) = (0, 0, 0, 0)
         for index in state.devices.all.indices {
             resident += state.devices.all[index].resident.count
             if state.devices.all[index].isEligible { eligible += 1 }
-            if !state.devices.all[index].isHung { serving += state.devices.all[index].lanes.count }
+            if !state.devices.all[index].isRemoved { present += 1 }
+            if state.devices.all[index].isServing { serving += state.devices.all[index].lanes.count }
             if let broken = broken(state.devices.all[index]) { return "device \(index): \(broken)" }
             for id in state.devices.all[index].resident {
                 guard let batch = state.batches[id], batch.device.index == index else { return "\(id) is not there" }
@@ -130,6 +146,7 @@ extension Scheduler {
             return "\(resident) batches on devices, \(state.batches.liveCount) live"
         }
         if eligible != state.devices.eligibleCount { return "eligible devices are miscounted" }
+        if present != state.devices.presentCount { return "devices that are there are miscounted" }
         if serving != state.devices.servingLanes { return "serving lanes are miscounted" }
         if serving == 0, state.pendingProbe != nil { return "a probe waits for a lane that may never be free" }
         return nil
@@ -146,6 +163,7 @@ extension Scheduler {
                 device.resident.contains(id)
             else { return "lane \(lane) holds a batch that is not there" }
         }
+        if device.isRemoved, !device.resident.isEmpty { return "it is removed, and batches are on it" }
         if free != device.freeLanes { return "free lanes are miscounted" }
         var (hung, running, copyingIn) = (0, 0, 0)
         for id in device.resident {

@@ -77,6 +77,7 @@ extension Scheduler {
     mutating func release(_ record: BatchRecord, at now: Instant) {
         vacate(record)
         state.noteCompletion(of: record.work.model, wasProbe: record.isProbe, at: now)
+        freeNumberIfGone(record.work.model)
     }
 
     mutating func learn(from record: BatchRecord, _ times: MeasuredTimes, at now: Instant) {

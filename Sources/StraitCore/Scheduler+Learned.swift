@@ -21,7 +21,8 @@ extension Scheduler {
         let curves = state.estimator.curves(models: state.models.count)
         for index in state.models.indices {
             let model = ModelID(index: index)
-            var known = index < interference.models.count ? interference.models[index] : nil
+            let isKnown = index < interference.models.count && state.models[index].stage != .gone
+            var known = isKnown ? interference.models[index] : nil
             if let idle = known?.idle { known?.idle = LearnedState.limited(idle) }
             learned.models.append(
                 LearnedState.Model(

@@ -49,7 +49,6 @@ extension Scheduler {
             preconditionFailure("only a batch that is on a lane can be killed, and only once")
         }
         precondition(state.devices[record.device].description.canKill, "only a device that can kill is asked to kill")
-        precondition(order == .deadline, "requests find their old places by their deadlines")
         state.batches.modify(batch) { $0.isBeingKilled = true }
         actions.append(.kill(batch))
     }
@@ -57,30 +56,12 @@ extension Scheduler {
     /// Puts the requests of a batch that was killed back to their places.
     ///
     /// - Complexity: O(members · log waiting).
-    mutating func killed(_ batch: BatchID, at now: Instant) {
+    mutating func killed(_ batch: BatchID, at now: Instant, into actions: inout ActionList) {
         guard let record = state.batches[batch], record.isBeingKilled, record.phase != .copyingOut else {
             preconditionFailure("only a batch on a lane that was to be killed can have been killed")
         }
         state.account(record.device, until: now)
-        vacate(record)
-        // Unlike one that ended or failed, it has not had its turn.
-        if record.isProbe { state.models[record.work.model.index].isProbing = false }
-        for id in record.members {
-            guard let member = state.requests[id] else { continue }
-            putBack(member)
-        }
-    }
-
-    private mutating func putBack(_ record: RequestRecord) {
-        let request = record.request
-        let entry = QueueEntry(
-            key: request.deadline, sequence: record.arrival, request: request.id, rows: Int32(request.rows))
-        let key = QueueKey(model: request.work.model, shape: request.shape, requestClass: request.requestClass)
-        let (queue, position) = state.queues.insert(entry, key: key, work: request.work)
-        state.requests.setReturned(
-            .waiting(queue: queue, key: entry.key, sequence: entry.sequence), of: request.id)
-        state.models[request.work.model.index].waiting += 1
-        queueChanged(queue, headChanged: position == 0)
+        takeBack(record, lostDevice: false, at: now, into: &actions)
     }
 }
 

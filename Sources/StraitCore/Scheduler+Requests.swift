@@ -5,7 +5,8 @@
 extension Scheduler {
     mutating func admit(_ request: Request, at now: Instant, into actions: inout ActionList) {
         precondition(
-            request.work.model.index < state.models.count, "a request names a model that was added")
+            request.work.model.index < state.models.count && state.models[request.work.model.index].stage == .served,
+            "a request names a model that was added and not removed")
         let model = request.work.model.index
         precondition(
             request.rows > 0 && request.rows <= state.models[model].description.maximumBatch,
@@ -15,7 +16,8 @@ extension Scheduler {
         state.traffic.noteArrival(
             request, least: state.estimator.leastTime(request.work, rows: request.rows), at: now)
         state.counters[request.requestClass.rawValue].arrived += 1
-        let record = RequestRecord(request: request, state: .free, arrival: state.arrivals)
+        let key = order == .deadline ? request.deadline : now
+        let record = RequestRecord(request: request, state: .free, arrival: state.arrivals, key: key)
         if let reason = state.reasonForNoRoom(request) {
             let finish = state.arrivalTest(of: request, at: now).finish
             return refuse(
@@ -29,12 +31,12 @@ extension Scheduler {
                         record, .hopelessOnArrival, predictedFinish: test.finish, .arrival(test), at: now,
                         into: &actions)
                 }
-                state.requests.insert(request, state: .probing, arrival: state.arrivals)
+                state.requests.insert(request, state: .probing, arrival: state.arrivals, key: key)
                 state.beginProbe(request)
                 return
             }
         }
-        enqueue(request, at: now)
+        enqueue(request, key: key)
     }
 
     mutating func refuse(
@@ -49,14 +51,14 @@ extension Scheduler {
         actions.append(.answer(request.id, .shed(reason, predictedFinish: predictedFinish)))
     }
 
-    mutating func enqueue(_ request: Request, at now: Instant) {
+    mutating func enqueue(_ request: Request, key instant: Instant) {
         let entry = QueueEntry(
-            key: order == .deadline ? request.deadline : now, sequence: state.arrivals, request: request.id,
-            rows: Int32(request.rows))
+            key: instant, sequence: state.arrivals, request: request.id, rows: Int32(request.rows))
         let key = QueueKey(model: request.work.model, shape: request.shape, requestClass: request.requestClass)
         let (queue, position) = state.queues.insert(entry, key: key, work: request.work)
         state.requests.insert(
-            request, state: .waiting(queue: queue, key: entry.key, sequence: entry.sequence), arrival: state.arrivals)
+            request, state: .waiting(queue: queue, key: entry.key, sequence: entry.sequence), arrival: state.arrivals,
+            key: entry.key)
         state.models[request.work.model.index].waiting += 1
         queueChanged(queue, headChanged: position == 0)
     }

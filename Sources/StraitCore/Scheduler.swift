@@ -61,24 +61,32 @@ public struct Scheduler: Sendable {
         let now = lastStep
         state.traffic.advance(to: now)
         if timer.nextHang <= now { noteHangs(at: now, into: &actions) }
+        // What a device still reports of batches that were taken back with it is of no consequence.
+        if event.batch.map(state.batches.isTakenBack) != true { carryOut(event, at: now, into: &actions) }
+        timer.policyWake = .never
+        dispatch(at: now, into: &actions)
+        state.traffic.noteWaiting(state.queues.waitingInAll > 0)
+        if let instant = timer.rearm() { actions.append(.setTimer(instant)) }
+    }
+
+    private mutating func carryOut(_ event: Event, at now: Instant, into actions: inout ActionList) {
         switch event {
         case .deviceAdded(let description): add(description, at: now)
+        case .deviceRemoved(let device): remove(device, at: now, into: &actions)
+        case .deviceReturned(let device): bringBack(device, at: now)
         case .modelAdded(let description): add(description, at: now)
+        case .modelRemoved(let model): remove(model, at: now, into: &actions)
         case .arrival(let request): admit(request, at: now, into: &actions)
         case .cancelled(let request): cancel(request, into: &actions)
         case .copiedIn(let batch): copiedIn(batch, at: now)
         case .kernelsDone(let batch): kernelsDone(batch, at: now)
         case .finished(let batch, let times): finish(batch, times, at: now, into: &actions)
         case .failed(let batch): fail(batch, at: now, into: &actions)
-        case .killed(let batch): killed(batch, at: now)
+        case .killed(let batch): killed(batch, at: now, into: &actions)
         case .timer:
             timer.armed = .never
             shedHopeless(at: now, into: &actions)
         }
-        timer.policyWake = .never
-        dispatch(at: now, into: &actions)
-        state.traffic.noteWaiting(state.queues.waitingInAll > 0)
-        if let instant = timer.rearm() { actions.append(.setTimer(instant)) }
     }
 
     mutating func add(_ device: DeviceDescription, at now: Instant) {
@@ -90,10 +98,16 @@ public struct Scheduler: Sendable {
 
     mutating func add(_ model: ModelDescription, at now: Instant) {
         precondition(model.maximumBatch > 0, "a model takes at least one row")
-        let id = ModelID(index: state.models.count)
-        state.models.append(ModelRecord(description: model, lastCompletion: now))
-        state.profiles.add(model.profile, maximumBatch: model.maximumBatch)
-        state.traffic.addModel()
+        let id = nextModel
+        let record = ModelRecord(description: model, lastCompletion: now)
+        if state.freeModels.popLast() != nil {
+            state.models[id.index] = record
+            state.profiles.replace(id, by: model.profile, maximumBatch: model.maximumBatch)
+        } else {
+            state.models.append(record)
+            state.profiles.add(model.profile, maximumBatch: model.maximumBatch)
+            state.traffic.addModel()
+        }
         for curve in state.profiles.profile(of: id)?.curves ?? [] {
             for point in curve.points {
                 let bytes = state.profiles.bytes(id, rows: point.rows)

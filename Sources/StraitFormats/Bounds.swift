@@ -38,6 +38,8 @@ enum Bounds {
     /// Requests that have ended and are still known by name, for explanations. More than that end between two decisions
     /// only where nearly all are cancelled.
     static let endedRequests = 65_536
+    /// Batches that were taken back and of which a report is still expected; beyond, the oldest are unknown.
+    static let takenBack = 4096
     /// Devices.
     static let devices = 256
     /// Models.
@@ -48,7 +50,7 @@ enum Bounds {
     static let points = 256
     /// Bytes of a name.
     static let name = 256
-    /// Sorts of rows that are told apart over all models; each is remembered for ever.
+    /// Sorts of rows that are told apart over all models; each is remembered until its model's number is given again.
     static let shapes = 65_536
     /// Requests that wait or run at one time.
     static let requests = RequestTable.maximumSlots

@@ -12,8 +12,7 @@ struct CoreAdapter: Sendable {
     private var now: Instant
     private(set) var deviceNames: [String] = []
     private var deviceCopies: [Bool] = []
-    private(set) var models: [CoreModel] = []
-    private var modelByName: [String: Int] = [:]
+    private var models = ModelRegistry()
     private(set) var requests = RequestRegistry()
     private var batches = BatchLedger()
     private var shapes = ShapeTable()
@@ -52,11 +51,11 @@ struct CoreAdapter: Sendable {
             step(.cancelled(id), at: instant, into: &output)
         case .copiedIn(let number):
             let batch = try batch(number, in: .copyingIn, "copied_in")
-            batches.advance(number, to: .running, at: instant)
+            if !batch.isTakenBack { batches.advance(number, to: .running, at: instant) }
             step(.copiedIn(batch.id), at: instant, into: &output)
         case .kernelsDone(let number):
             let batch = try batch(number, in: .running, "kernels_done")
-            batches.advance(number, to: .copyingOut, at: instant)
+            if !batch.isTakenBack { batches.advance(number, to: .copyingOut, at: instant) }
             step(.kernelsDone(batch.id), at: instant, into: &output)
         case .finished(let number, let times):
             let batch = try batch(number, in: .copyingOut, "finished")
@@ -68,14 +67,26 @@ struct CoreAdapter: Sendable {
             step(.failed(batch.id), at: instant, into: &output)
         case .killed(let number):
             let batch = try batch(number)
-            guard batch.isBeingKilled, batch.phase != .copyingOut else {
+            guard batch.isTakenBack || (batch.isBeingKilled && batch.phase != .copyingOut) else {
                 throw refusal("event", "batch \(number) is not to be killed, or its kernels were done before")
             }
             batches.leave(number)
             step(.killed(batch.id), at: instant, into: &output)
         case .timer: step(.timer, at: instant, into: &output)
         case .device(let device): try add(device, key: "device.name", at: instant, into: &output)
+        case .deviceRemoved(let name):
+            let device = try device(name, isRemoved: false)
+            batches.noteRemoval(of: device.index)
+            step(.deviceRemoved(device), at: instant, into: &output)
+        case .deviceReturned(let name):
+            step(.deviceReturned(try device(name, isRemoved: true)), at: instant, into: &output)
         case .model(let model): try add(model, key: "model.name", at: instant, into: &output)
+        case .modelRemoved(let name):
+            guard let model = models.find(name) else {
+                throw refusal("model", "no model \(JSONNode.quoted(name)) was added, or it is removed already")
+            }
+            models.leave(name)
+            step(.modelRemoved(ModelID(index: model)), at: instant, into: &output)
         }
     }
 
@@ -102,15 +113,30 @@ struct CoreAdapter: Sendable {
     private mutating func add(
         _ model: CoreModel, key: String, at instant: Instant? = nil, into output: inout JSONText
     ) throws(FormatError) {
-        guard modelByName[model.name] == nil else {
-            throw refusal(key, "there is a model \(JSONNode.quoted(model.name)) already; names are given once")
+        guard models.find(model.name) == nil else {
+            throw refusal(key, "there is a model \(JSONNode.quoted(model.name)) already; remove it first")
         }
-        guard models.count < Bounds.models else {
+        let number = scheduler.nextModel.index
+        guard number < Bounds.models else {
             throw refusal(key, "there are \(Bounds.models) models already, which is the most")
         }
-        modelByName[model.name] = models.count
-        models.append(model)
+        // They were of the model that had the number before.
+        if models.enter(model, number, at: instant ?? now, oldest: scheduler.decisions?.oldest) {
+            shapes.forget(model: number)
+        }
         step(.modelAdded(model.description), at: instant ?? now, into: &output)
+    }
+
+    /// The device of a name, if it is removed, or if it is there.
+    private func device(_ name: String, isRemoved: Bool) throws(FormatError) -> DeviceID {
+        guard let index = deviceNames.firstIndex(of: name) else {
+            throw refusal("device", "no device \(JSONNode.quoted(name)) was added")
+        }
+        guard scheduler.state.devices.all[index].isRemoved == isRemoved else {
+            throw refusal(
+                "device", "\(JSONNode.quoted(name)) is \(isRemoved ? "there; it was not removed" : "removed already")")
+        }
+        return DeviceID(index: index)
     }
 
     // -- requests -------------------------------------------------------------------------------------------------
@@ -118,8 +144,8 @@ struct CoreAdapter: Sendable {
     private mutating func arrive(
         _ arrival: CoreArrival, at instant: Instant, into output: inout JSONText
     ) throws(FormatError) {
-        guard let model = modelByName[arrival.model] else {
-            throw refusal("model", "no model \(JSONNode.quoted(arrival.model)) was added")
+        guard let model = models.find(arrival.model) else {
+            throw refusal("model", "no model \(JSONNode.quoted(arrival.model)) was added, or it is removed")
         }
         let limit = models[model].description.maximumBatch
         guard arrival.rows <= limit else {
@@ -174,6 +200,7 @@ struct CoreAdapter: Sendable {
         _ number: Int64, in phase: BatchLedger.Phase, _ event: String
     ) throws(FormatError) -> BatchLedger.Entry {
         let batch = try batch(number)
+        guard !batch.isTakenBack else { return batch }
         guard batch.copies else {
             guard event == "finished" else {
                 throw refusal(
@@ -231,16 +258,20 @@ struct CoreAdapter: Sendable {
     }
 
     private mutating func write(_ batch: StagedBatch, to output: inout JSONText) {
-        let number = batches.enter(batch.batch, copies: deviceCopies[batch.device.index], at: now)
+        let device = batch.device.index
+        let number = batches.enter(batch.batch, device: device, copies: deviceCopies[device], at: now)
         if scheduler.decisions != nil { past.note(batch.batch, number, at: now) }
         output.beginStage(
-            batch: number, device: deviceNames[batch.device.index], lane: batch.lane.index,
+            batch: number, device: deviceNames[device], lane: batch.lane.index,
             model: models[batch.model.index].name, rows: batch.rows)
         for index in batch.members {
             output.member(requests.name(of: actions.members[index]), isFirst: index == batch.members.lowerBound)
         }
         output.endStage(predictedFinish: batch.predictedFinish)
     }
+
+    /// The name of the model that had a number at an instant.
+    func modelName(_ model: ModelID, at instant: Instant) -> String { models.name(of: model.index, at: instant) }
 
     /// What is wrong with the scheduler's tables, if anything is; for tests.
     func brokenInvariant() -> String? { scheduler.brokenInvariant() }

@@ -94,11 +94,11 @@ extension CoreAdapter {
         case .waited(let weighing):
             output.beginWhy("waited", at: record.at)
             output.whyField("times", weighing.times)
-            write(weighing, to: &output)
+            write(weighing, at: record.at, to: &output)
         case .staged(let staged):
             let isIn = staged.members.contains { $0.request == id }
             output.beginWhy(isIn ? "staged" : "passed-over", at: record.at)
-            write(staged, to: &output)
+            write(staged, at: record.at, to: &output)
         }
         output.endWhy()
     }
@@ -106,7 +106,7 @@ extension CoreAdapter {
     private func write(_ shed: ShedDecision, at now: Instant, to output: inout JSONText) {
         output.beginWhy("shed", at: now)
         output.whyField("request", driverName(of: shed.request))
-        output.whyField("model", models[shed.model.index].name)
+        output.whyField("model", modelName(shed.model, at: now))
         output.whyField("class", shed.requestClass)
         output.whyField("reason", shed.reason)
         output.whyField("deadline_at_ms", shed.deadline)
@@ -135,28 +135,29 @@ extension CoreAdapter {
             output.whyField("waiting", waiting)
             output.whyField("limit", limit)
         case .hang: output.whyField("test", "hang")
+        case .unloaded: output.whyField("test", "unloaded")
         }
     }
 
-    private func write(_ staged: StagedDecision, to output: inout JSONText) {
+    private func write(_ staged: StagedDecision, at now: Instant, to output: inout JSONText) {
         output.whyField("batch", past.number(of: staged.batch))
         output.whyField("device", deviceNames[staged.device.index])
         output.whyField("lane", staged.lane.index)
-        output.whyField("model", models[staged.model.index].name)
+        output.whyField("model", modelName(staged.model, at: now))
         output.whyField("class", staged.requestClass)
         output.whyField("rows", staged.rows)
         output.whyField("requests", staged.members.map { driverName(of: $0.request) })
         output.whyField("cause", "\(staged.cause)")
         output.whyBounds(staged.prediction)
-        if let weighing = staged.weighing { write(weighing, to: &output) }
+        if let weighing = staged.weighing { write(weighing, at: now, to: &output) }
     }
 
-    private func write(_ weighing: Weighing, to output: inout JSONText) {
+    private func write(_ weighing: Weighing, at now: Instant, to output: inout JSONText) {
         output.beginOptions()
         for (index, option) in weighing.options.enumerated() {
             output.beginOption(isChosen: index == weighing.chosen, isFirst: index == 0)
             output.whyField("device", deviceNames[option.device.index])
-            output.whyField("model", models[option.model.index].name)
+            output.whyField("model", modelName(option.model, at: now))
             output.whyField("class", option.requestClass)
             output.whyField("rows", option.rows)
             output.whyField("requests", option.requests.map { driverName(of: $0) })

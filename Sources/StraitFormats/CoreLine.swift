@@ -21,7 +21,10 @@ enum CoreEvent: Sendable {
     case killed(batch: Int64)
     case timer
     case device(CoreDevice)
+    case deviceRemoved(String)
+    case deviceReturned(String)
     case model(CoreModel)
+    case modelRemoved(String)
 }
 
 /// A request, in the driver's words.
@@ -68,7 +71,10 @@ extension CoreLine {
         case killed
         case timer
         case device
+        case deviceRemoved = "device_removed"
+        case deviceReturned = "device_returned"
         case model
+        case modelRemoved = "model_removed"
         case why
     }
 
@@ -136,6 +142,9 @@ extension CoreLine {
             }
             try fields.finish(known: deviceKeys)
             return .device(try CoreDevice(json: node, at: "device"))
+        case .deviceRemoved: return .deviceRemoved(try name("device", &fields))
+        case .deviceReturned: return .deviceReturned(try name("device", &fields))
+        case .modelRemoved: return .modelRemoved(try name("model", &fields))
         case .model:
             guard let node = fields.optional("model") else {
                 throw fields.failure("model", "missing; expected an object with name and maximum_batch")
@@ -143,6 +152,12 @@ extension CoreLine {
             try fields.finish(known: modelKeys)
             return .model(try CoreModel(json: node, at: "model"))
         }
+    }
+
+    private static func name(_ key: String, _ fields: inout JSONFields) throws(FormatError) -> String {
+        let name = try fields.name(key)
+        try fields.finish(known: ["event", "at_ms", key])
+        return name
     }
 
     private static func batch(_ fields: inout JSONFields) throws(FormatError) -> Int64 {

@@ -102,6 +102,7 @@ extension ShedReason {
         case .hopelessInQueue: "hopeless-in-queue"
         case .queueFull: "queue-full"
         case .modelQueueFull: "model-queue-full"
+        case .modelUnloaded: "model-unloaded"
         }
     }
 }

@@ -69,6 +69,7 @@ extension Recording.Ending {
         case hopelessInQueue = "hopeless-in-queue"
         case queueFull = "queue-full"
         case modelQueueFull = "model-queue-full"
+        case modelUnloaded = "model-unloaded"
 
         var shedReason: ShedReason {
             switch self {
@@ -76,6 +77,7 @@ extension Recording.Ending {
             case .hopelessInQueue: .hopelessInQueue
             case .queueFull: .queueFull
             case .modelQueueFull: .modelQueueFull
+            case .modelUnloaded: .modelUnloaded
             }
         }
     }

@@ -79,6 +79,8 @@ extension Refusal {
             self.init(
                 ProtocolError(.resourceExhausted, "the model's queue is full (max_queue_size in its config.pbtxt)"),
                 retryAfter: Self.fullQueueRetry)
+        case .modelUnloaded:
+            self.init(ProtocolError(.unavailable, "the model was unloaded while the request waited"))
         }
     }
 

@@ -62,6 +62,8 @@ struct Harness {
         /// Since when it is paused, while it is.
         var pausedAt: Instant?
         var isBeingKilled = false
+        /// Whether its device was removed; it is reported all the same, as late as it ends.
+        var isTakenBack = false
 
         /// When something happens to it.
         var next: Instant { pausedAt == nil ? events[0].at : .never }
@@ -72,6 +74,8 @@ struct Harness {
     /// What became of batches that were stopped, to know that everything does somewhere.
     private(set) var stops: [(action: Action, at: Instant)] = []
     private(set) var killed: [BatchID] = []
+    /// How many reports came of batches that were taken back.
+    private(set) var lateReports = 0
 
     private var running: [Running] = []
     private var copies: [Bool] = []
@@ -101,6 +105,7 @@ struct Harness {
     /// - Parameter instant: what the scheduler is told that the time is; a driver's clock may go back.
     mutating func step(_ event: Event, at instant: Instant? = nil) {
         guard broken == nil else { return }
+        if case .deviceRemoved(let device) = event { takeBack(device) }
         scheduler.step(event, at: instant ?? now, into: &actions)
         for action in actions.actions {
             switch action {
@@ -123,6 +128,15 @@ struct Harness {
         var wrong = scheduler.brokenTable()
         if wrong == nil, case .finished = event { wrong = scheduler.brokenEstimate() }
         if let wrong { fail("\(wrong), after \(event)") }
+    }
+
+    /// A device is removed: what is on it still ends some time, but for what stands still.
+    private mutating func takeBack(_ device: DeviceID) {
+        running.removeAll { $0.batch.device == device && $0.pausedAt != nil }
+        for index in running.indices where running[index].batch.device == device {
+            running[index].holdsLane = false
+            running[index].isTakenBack = true
+        }
     }
 
     /// Stops a batch, lets it go on, or kills it.
@@ -186,7 +200,10 @@ struct Harness {
         if running.contains(where: { $0.holdsLane && $0.batch.device == batch.device && $0.batch.lane == batch.lane }) {
             fail("lane \(batch.lane) of \(batch.device) is booked twice")
         }
-        if scheduler.state.devices[batch.device].isHung { fail("\(batch) is staged on a device that hangs") }
+        if !scheduler.state.devices[batch.device].isServing {
+            fail("\(batch) is staged on a device that hangs or is gone")
+        }
+        if scheduler.state.models[batch.model.index].stage != .served { fail("\(batch) is of a model that is removed") }
         if members.isEmpty || members.contains(where: { outcomes[$0] != nil }) { fail("\(batch) has dead members") }
         if members.reduce(0, { $0 + (requests[$1]?.rows ?? 0) }) != batch.rows { fail("\(batch) miscounts its rows") }
         if batch.predictedFinish < now { fail("\(batch) is predicted to finish in the past") }
@@ -259,6 +276,7 @@ struct Harness {
             } else if let index {
                 let (at, event) = running[index].events.removeFirst()
                 now = max(now, at)
+                if running[index].isTakenBack { lateReports += 1 }
                 switch event {
                 case .finished, .failed: running.remove(at: index)
                 case .killed(let batch):

@@ -33,6 +33,8 @@ struct RandomRun {
     private(set) var sights: Set<String> = []
     private var generator: SeededGenerator
     private var models: [ModelDescription] = []
+    /// For each number whether its model takes requests.
+    private var served: [Bool] = []
     private var recent: [RequestID] = []
 
     /// Sizes of row by shape.
@@ -75,8 +77,44 @@ struct RandomRun {
             maximumQueued: Int.random(in: 0..<3, using: &generator) == 0
                 ? Int.random(in: 1...20, using: &generator) : nil,
             profile: Int.random(in: 0..<3, using: &generator) > 0 ? curve : nil)
-        models.append(model)
+        let number = harness.scheduler.nextModel.index
+        if number < models.count { models[number] = model } else { models.append(model) }
+        if number < served.count { sights.insert("a number is given again") }
+        if number < served.count { served[number] = true } else { served.append(true) }
         harness.step(.modelAdded(model))
+    }
+
+    private mutating func removeModel() {
+        guard let model = served.indices.filter({ served[$0] }).randomElement(using: &generator) else { return }
+        let state = harness.scheduler.state
+        if state.batches.records.contains(where: { $0.isLive && $0.work.model.index == model }) {
+            sights.insert("model removed while it runs")
+        }
+        if let probe = state.pendingProbe, state.requests[probe]?.request.work.model.index == model {
+            sights.insert("model removed while it is to be probed")
+        }
+        served[model] = false
+        harness.step(.modelRemoved(ModelID(index: model)))
+        // Once more does no harm.
+        if Bool.random(using: &generator) { harness.step(.modelRemoved(ModelID(index: model))) }
+    }
+
+    private mutating func removeDevice() {
+        let devices = harness.scheduler.state.devices
+        guard let index = devices.all.indices.randomElement(using: &generator) else { return }
+        if devices.all[index].isHung { sights.insert("hung device removed") }
+        for batch in devices.all[index].resident {
+            if let phase = harness.scheduler.state.batches[batch]?.phase { sights.insert("taken back while \(phase)") }
+        }
+        let failed = harness.scheduler.counters(of: .high).failed + harness.scheduler.counters(of: .low).failed
+        harness.step(.deviceRemoved(DeviceID(index: index)))
+        let after = harness.scheduler.counters(of: .high).failed + harness.scheduler.counters(of: .low).failed
+        if after > failed { sights.insert("failed with its second device") }
+    }
+
+    private mutating func returnDevice() {
+        guard let index = harness.scheduler.state.devices.all.indices.randomElement(using: &generator) else { return }
+        harness.step(.deviceReturned(DeviceID(index: index)))
     }
 
     mutating func play() {
@@ -90,18 +128,26 @@ struct RandomRun {
             case 3: if harness.scheduler.state.devices.all.count < 4 { addDevice() }
             // A silence, so that models are probed and lanes are found to hang.
             case 4: harness.advance(by: .milliseconds(Double.random(in: 500...3000, using: &generator)))
+            case 5, 6: removeDevice()
+            case 7, 8, 9: returnDevice()
+            case 10: removeModel()
+            case 11: if models.count < 8 || served.contains(false) { addModel() }
             default: break
             }
             harness.advance(by: .milliseconds(Double.random(in: 0..<gap, using: &generator)))
             look()
         }
         if harness.scheduler.state.devices.all.isEmpty { addDevice() }
+        for index in harness.scheduler.state.devices.all.indices {
+            harness.step(.deviceReturned(DeviceID(index: index)))
+        }
         harness.drain()
         note(harness.outcomes)
     }
 
     private mutating func arrive() {
-        let model = Int.random(in: 0..<models.count, using: &generator)
+        if !served.contains(true) { addModel() }
+        let model = served.indices.filter { served[$0] }.randomElement(using: &generator) ?? 0
         let shape = Int.random(in: 0..<Self.elements.count, using: &generator)
         let isPatient = Int.random(in: 0..<50, using: &generator) == 0
         let id = harness.arrive(
@@ -143,6 +189,7 @@ struct RandomRun {
             }
         }
         if !harness.killed.isEmpty { sights.insert("killed") }
+        if harness.lateReports > 0 { sights.insert("late report") }
         if harness.killed.count < harness.stops.count(where: { if case .kill = $0.action { true } else { false } }) {
             sights.insert("done before it was killed")
         }
@@ -169,7 +216,7 @@ struct RandomFates: Sendable {
     func fate(_ batch: StagedBatch) -> BatchFate {
         var generator = SeededGenerator(
             seed: seed &* 31 &+ UInt64(batch.batch.generation) &* 977 &+ UInt64(batch.batch.slot))
-        let alone = (4 + 2 * Double(batch.rows)) * factors[batch.model.index]
+        let alone = (4 + 2 * Double(batch.rows)) * factors[batch.model.index % factors.count]
         var kernels = alone * Double.random(in: 0.7...1.8, using: &generator)
         switch Int.random(in: 0..<100, using: &generator) {
         case 0...3: kernels *= 10

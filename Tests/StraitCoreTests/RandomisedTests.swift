@@ -27,7 +27,10 @@ internal import Testing
             "modelQueueFull", "failed while copyingIn", "failed while running", "failed while copyingOut",
             "cancelled while waiting", "cancelled while probing", "cancelled while copyingIn",
             "cancelled while running", "cancelled while copyingOut", "hung", "probe", "paused", "resumed",
-            "to be killed", "killed", "done before it was killed", "cancelled while paused",
+            "to be killed", "killed", "done before it was killed", "cancelled while paused", "modelUnloaded",
+            "taken back while copyingIn", "taken back while running", "taken back while copyingOut",
+            "taken back while paused", "hung device removed", "failed with its second device", "late report",
+            "model removed while it runs", "a number is given again",
         ]
         // Some things happen under few policies, and the seed tells the policy.
         var seen: Set<String> = []

@@ -28,9 +28,11 @@
 //     T ms  high|low NAMES [of MODEL] [, N rows] due T|never
 //     T ms  [DEVICE] lane N | batch of NAME    done | fails | copied in | kernels done
 //     T ms  cancel NAME
+//     T ms  remove DEVICE | return DEVICE | unload MODEL
 //     T ms  timer
 //     =>    [DEVICE] lane N: NAMES [(N rows)]
-//     =>    NAMES met | late | failed | cancelled | refused on arrival | given up in the queue | refused, queue full
+//     =>    NAMES met | late | failed | cancelled | refused on arrival | given up in the queue | refused, queue full |
+//           given up, unloaded
 //
 // A device that copies reports `copied in`, `kernels done` and `done`, any other only `done`. The device of a lane is
 // named where there are several, rows where a request has more than one.
@@ -44,6 +46,8 @@ enum TimelineEvent {
     case arrival(names: [String], model: String?, RequestClass, rows: Int, due: Instant)
     case batch(TimelineBatch, TimelineProgress)
     case cancel(String)
+    case removal(String, isOfModel: Bool)
+    case returning(String)
     case timer
 }
 
@@ -172,6 +176,9 @@ struct TimelineWords {
     mutating func event() throws -> TimelineEvent {
         if take("timer") { return .timer }
         if take("cancel") { return .cancel(take()) }
+        if take("remove") { return .removal(take(), isOfModel: false) }
+        if take("unload") { return .removal(take(), isOfModel: true) }
+        if take("return") { return .returning(take()) }
         if take("device") { return try device() }
         if take("model") { return try model() }
         if take("high") { return try arrival(.high) }

@@ -94,8 +94,19 @@ struct TimelineRun {
             let copying = CopyDescription(overhead: .milliseconds(1), bytesPerSecond: 1e10)
             step(.deviceAdded(DeviceDescription(lanes: lanes, copying: isCopying ? copying : nil)))
         case .model(let name, let description):
-            models.append(name)
+            let number = scheduler.nextModel.index
+            if number < models.count { models[number] = name } else { models.append(name) }
             step(.modelAdded(description))
+        case .removal(let name, let isOfModel):
+            guard let index = (isOfModel ? models : devices).firstIndex(of: name) else {
+                throw Impossible(description: "there is no \(name)")
+            }
+            step(isOfModel ? .modelRemoved(ModelID(index: index)) : .deviceRemoved(DeviceID(index: index)))
+            guard !isOfModel else { return }
+            for batch in batches.indices where batches[batch].device == index { batches[batch].holdsLane = false }
+        case .returning(let name):
+            guard let index = devices.firstIndex(of: name) else { throw Impossible(description: "there is no \(name)") }
+            step(.deviceReturned(DeviceID(index: index)))
         case .arrival(let names, let model, let requestClass, let rows, let due):
             guard let model = model.map({ models.firstIndex(of: $0) }) ?? 0 else {
                 throw Impossible(description: "there is no such model")
@@ -202,6 +213,7 @@ struct TimelineRun {
         case .shed(.hopelessInQueue, _): "given up in the queue"
         case .shed(.queueFull, _): "refused queue full"
         case .shed(.modelQueueFull, _): "refused model queue full"
+        case .shed(.modelUnloaded, _): "given up unloaded"
         }
     }
 

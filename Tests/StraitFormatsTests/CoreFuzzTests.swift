@@ -13,6 +13,9 @@ struct RandomDriver {
     private var live: [String] = []
     private(set) var requests = 0
     private(set) var now: Int64 = 0
+    /// Devices that are removed, and whether the model b is.
+    private var removed: Set<String> = []
+    private var lacksB = false
 
     init(seed: UInt64) { random = SeededGenerator(seed: seed) }
 
@@ -45,10 +48,11 @@ struct RandomDriver {
         if let name = live.randomElement(using: &random), Int.random(in: 0..<12, using: &random) == 0 {
             return "{\"event\":\"cancelled\",\"at_ms\":\(Milliseconds.text(now)),\"request\":\(name)}"
         }
+        if Int.random(in: 0..<25, using: &random) == 0 { return change() }
         requests += 1
         let name = Bool.random(using: &random) ? "\(requests)" : "\"r\(requests)\""
         live.append(name)
-        let model = ["a", "b", "c"].randomElement(using: &random) ?? "a"
+        let model = (lacksB ? ["a", "c"] : ["a", "b", "c"]).randomElement(using: &random) ?? "a"
         let rows = model == "c" ? 1 : Int.random(in: 1...3, using: &random)
         let due = now + Int64.random(in: 0...60_000_000, using: &random)
         let shape = Int.random(in: 0..<4, using: &random) == 0 ? ",\"shape\":\"s\",\"elements_per_row\":9" : ""
@@ -57,6 +61,21 @@ struct RandomDriver {
             "\(Bool.random(using: &random) ? "high" : "low")","rows":\(rows),\
             "deadline_at_ms":\(Milliseconds.text(due))\(shape)}
             """
+    }
+
+    /// A device goes or comes back, or a model does. What was on the device is reported all the same.
+    private mutating func change() -> String {
+        let at = "\"at_ms\":\(Milliseconds.text(now))"
+        if Int.random(in: 0..<3, using: &random) == 0 {
+            lacksB.toggle()
+            return lacksB
+                ? "{\"event\":\"model_removed\",\(at),\"model\":\"b\"}"
+                : "{\"event\":\"model\",\(at),\"model\":{\"name\":\"b\",\"maximum_batch\":4}}"
+        }
+        let device = Bool.random(using: &random) ? "cpu" : "gpu"
+        let returns = removed.remove(device) != nil
+        if !returns { removed.insert(device) }
+        return "{\"event\":\"device_\(returns ? "returned" : "removed")\",\(at),\"device\":\"\(device)\"}"
     }
 
     /// Carries out what came back.
@@ -112,8 +131,7 @@ private func damaged(_ line: String, _ random: inout SeededGenerator) -> [UInt8]
         // Another event's name on this one's fields.
         let names = [
             "arrival", "cancelled", "copied_in", "kernels_done", "finished", "failed", "killed", "timer", "device",
-            "model",
-            "why",
+            "device_removed", "device_returned", "model", "model_removed", "why",
         ]
         let text = String(decoding: bytes, as: UTF8.self)
         if let start = text.range(of: "\"event\":\""), let name = names.randomElement(using: &random) {

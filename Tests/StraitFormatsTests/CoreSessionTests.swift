@@ -55,6 +55,51 @@ internal import Testing
         #expect(session.brokenInvariant() == nil)
     }
 
+    @Test func aDeviceGoesAndComesBack() {
+        var session = Self.configured()
+        _ = session.answer(Self.arrival("\"x\"", at: "0"))
+        #expect(
+            session.answer(#"{"event":"device_returned","at_ms":1,"device":"cpu"}"#).last?.contains("is there") == true)
+        // Its request runs on the other device, and what it still reports changes nothing.
+        let moved = session.answer(#"{"event":"device_removed","at_ms":2,"device":"cpu"}"#)
+        #expect(
+            moved.first?.contains(#""batch":1,"device":"gpu","lane":0,"model":"a","rows":1,"requests":["x"]"#) == true)
+        #expect(
+            session.answer(#"{"event":"device_removed","at_ms":2,"device":"cpu"}"#).last?.contains("already") == true)
+        #expect(session.answer(#"{"event":"finished","at_ms":3,"batch":0}"#) == ["{\"done\":6}"])
+        #expect(session.answer(#"{"event":"finished","at_ms":3,"batch":0}"#).last?.contains("no batch 0") == true)
+        _ = session.answer(#"{"event":"copied_in","at_ms":4,"batch":1}"#)
+        // A second device lost with it: it may be what breaks them.
+        #expect(
+            session.answer(#"{"event":"device_removed","at_ms":5,"device":"gpu"}"#)
+                == [#"{"action":"answer","request":"x","outcome":"failed"}"#, "{\"done\":9}"])
+        #expect(session.answer(#"{"event":"kernels_done","at_ms":6,"batch":1}"#) == ["{\"done\":10}"])
+        #expect(session.answer(#"{"event":"device_returned","at_ms":7,"device":"cpu"}"#) == ["{\"done\":11}"])
+        #expect(session.answer(Self.arrival("1", at: "8")).first?.contains(#""batch":2,"device":"cpu""#) == true)
+        #expect(session.brokenInvariant() == nil)
+    }
+
+    @Test func aModelGoesAndAnotherGetsItsPlace() {
+        var session = Self.configured()
+        let shape = #","shape":"s","elements_per_row":"#
+        _ = session.answer(Self.arrival("1", at: "0", model: "b", more: shape + "5"))
+        _ = session.answer(Self.arrival("2", at: "0", model: "b", more: shape + "5"))
+        _ = session.answer(Self.arrival("3", at: "0", model: "b", more: shape + "5"))
+        #expect(
+            session.answer(#"{"event":"model_removed","at_ms":1,"model":"b"}"#).first
+                == #"{"action":"answer","request":3,"outcome":"shed","reason":"model-unloaded","predicted_finish_at_ms":null}"#
+        )
+        #expect(session.answer(Self.arrival("4", at: "2", model: "b")).last?.contains("or it is removed") == true)
+        #expect(session.answer(#"{"event":"model_removed","at_ms":2,"model":"b"}"#).last?.contains("already") == true)
+        _ = session.answer(#"{"event":"finished","at_ms":3,"batch":0}"#)
+        _ = session.answer(#"{"event":"failed","at_ms":3,"batch":1}"#)
+        // Its number is free, and its shapes are forgotten.
+        #expect(
+            session.answer(#"{"event":"model","at_ms":4,"model":{"name":"b","maximum_batch":2}}"#) == ["{\"done\":10}"])
+        #expect(session.answer(Self.arrival("5", at: "5", model: "b", more: shape + "6")).last == "{\"done\":11}")
+        #expect(session.brokenInvariant() == nil)
+    }
+
     /// One model of 10 ms on a device that copies and can stop batches.
     private static func stopping(_ policy: String) -> String {
         """

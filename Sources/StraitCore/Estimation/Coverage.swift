@@ -39,6 +39,13 @@ package struct Coverage: Sendable, Hashable {
 }
 
 extension SchedulerState {
+    /// Forgets how the bounds of a model's predictions held.
+    mutating func forgetCoverage(of model: ModelID) {
+        for index in coverage.indices where model.index < coverage[index].count {
+            coverage[index][model.index] = Coverage()
+        }
+    }
+
     /// Takes note of a completion's z: how well it kept to the bounds so far, what they should be, and the
     /// model's pace.
     mutating func calibrate(_ z: Double, requestClass index: Int, model: ModelID) {

@@ -29,6 +29,9 @@ package struct ModelPaces: Sendable, Hashable {
         factors[model.index] = factor
     }
 
+    /// Forgets a model.
+    mutating func forget(_ model: ModelID) { if model.index < factors.count { factors[model.index] = 1 } }
+
     /// Takes note of a completion's z. What is not a positive number is ignored.
     package mutating func learn(_ z: Double, model: ModelID) {
         guard z > 0 else { return }

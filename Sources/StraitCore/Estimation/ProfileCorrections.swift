@@ -98,6 +98,9 @@ package struct ProfileCorrections: Sendable {
         models[model.index] = cells
     }
 
+    /// Forgets a model.
+    mutating func forget(_ model: ModelID) { if model.index < models.count { models[model.index] = [] } }
+
     /// Whether a correction can have been found.
     static func isPossible(_ correction: LearnedState.Correction) -> Bool {
         correction.bucket < UInt64.bitWidth && correction.exponent < UInt64.bitWidth

@@ -14,6 +14,12 @@ package struct ProfileTable: Sendable {
         maximumBatches.append(maximumBatch)
     }
 
+    /// Takes note of another model in the place of one that was removed.
+    mutating func replace(_ model: ModelID, by profile: ModelProfile?, maximumBatch: Int) {
+        profiles[model.index] = profile.flatMap(Self.tidy)
+        maximumBatches[model.index] = maximumBatch
+    }
+
     /// The profile of a model; nil where it has none.
     package func profile(of model: ModelID) -> ModelProfile? { profiles[model.index] }
 

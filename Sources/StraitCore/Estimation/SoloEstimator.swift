@@ -31,6 +31,8 @@ package struct SoloEstimator: Sendable {
     }
 
     private var rows: [Row] = []
+    /// Places in `rows` that belonged to models that were removed.
+    private var freeRows: [Int] = []
     /// The row of each model and bucket, −1 where there is none. A table, because each decision asks for a dozen.
     private var rowByWork: [Int32] = []
     /// For each model the row that was learned from last: where an unknown shape is scaled from.
@@ -132,6 +134,22 @@ package struct SoloEstimator: Sendable {
             mean: cell.mean + weight * (clipped - cell.mean), samples: cell.samples + 1)
     }
 
+    /// Forgets a model.
+    mutating func forget(_ model: ModelID) {
+        let places = model.index * Self.buckets..<(model.index + 1) * Self.buckets
+        for place in places.clamped(to: rowByWork.indices) where rowByWork[place] >= 0 {
+            freeRows.append(Int(rowByWork[place]))
+            rowByWork[place] = -1
+        }
+        if model.index < latestRowByModel.count { latestRowByModel[model.index] = nil }
+    }
+
+    /// Takes note that the first batches on a device will be slow again.
+    mutating func noteCold(_ device: DeviceID) {
+        let bit = UInt64(1) << UInt64(device.index % UInt64.bitWidth)
+        for row in rows.indices { rows[row].warmDevices &= ~bit }
+    }
+
     // -- to be kept ------------------------------------------------------------------------------------------------
 
     /// The most sizes of batch for a size of row: powers of two up to 2^31.
@@ -141,7 +159,7 @@ package struct SoloEstimator: Sendable {
     func curves(models count: Int) -> [[LearnedState.SoloCurve]] {
         var curves = [[LearnedState.SoloCurve]](repeating: [], count: count)
         var latest = [LearnedState.SoloCurve?](repeating: nil, count: count)
-        for (index, row) in rows.enumerated() where row.work.model.index < count {
+        for (index, row) in rows.enumerated() where row.work.model.index < count && knownRow(for: row.work) == index {
             // What could not be put back, after times of centuries, is as if it were not there.
             var cells = row.cells.prefix(Self.cellsKept).map { cell in
                 let cell = LearnedState.SoloCell(mean: cell.mean, samples: LearnedState.limited(cell.samples))
@@ -195,13 +213,20 @@ package struct SoloEstimator: Sendable {
 
     private mutating func row(for work: WorkShape) -> Int? {
         if let row = knownRow(for: work) { return row }
-        guard rows.count < Self.rowsKept else { return nil }
-        rows.append(Row(work: work))
+        let row: Int
+        if let free = freeRows.popLast() {
+            row = free
+            rows[row] = Row(work: work)
+        } else {
+            guard rows.count < Self.rowsKept else { return nil }
+            row = rows.count
+            rows.append(Row(work: work))
+        }
         let place = Self.place(of: work)
         while rowByWork.count <= place { rowByWork.append(-1) }
-        rowByWork[place] = Int32(rows.count - 1)
+        rowByWork[place] = Int32(row)
         while latestRowByModel.count <= work.model.index { latestRowByModel.append(nil) }
-        return rows.count - 1
+        return row
     }
 
     private func nanoseconds(_ work: WorkShape, rows count: Double) -> Double {

@@ -55,6 +55,9 @@ package struct TransferModel: Sendable {
     /// How a model's copies compare to the line.
     func factor(of model: ModelID) -> Double { model.index < factors.count ? factors[model.index] : 1 }
 
+    /// Forgets a model.
+    mutating func forget(_ model: ModelID) { if model.index < factors.count { factors[model.index] = 1 } }
+
     /// What sums may be: far beyond any copies, far from overflow.
     private static let possibleSums = 0.0...1e100
 

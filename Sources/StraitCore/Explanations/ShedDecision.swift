@@ -31,6 +31,8 @@ package enum ShedTest: Sendable, Hashable {
     case room(waiting: Int, limit: Int)
     /// On arrival: as many requests waited for its model as may.
     case modelRoom(waiting: Int, limit: Int)
-    /// It waited to be a probe, and the last device hung.
+    /// It waited to be a probe, and the last device hung or was removed.
     case hang
+    /// Its model was unloaded while it waited.
+    case unloaded
 }

@@ -20,12 +20,17 @@ package protocol Policy: Sendable {
 
     /// Takes note of a batch that is done. Most policies need not.
     mutating func noteFinished(_ batch: BatchRecord, _ times: MeasuredTimes, _ state: SchedulerState)
+
+    /// Forgets a model: another may get its number. For policies that remember models.
+    mutating func forget(_ model: ModelID)
 }
 
 extension Policy {
     package var preemption: Preemption { .none }
 
     package mutating func noteFinished(_ batch: BatchRecord, _ times: MeasuredTimes, _ state: SchedulerState) {}
+
+    package mutating func forget(_ model: ModelID) {}
 }
 
 /// How a policy takes devices from batches that are on them.

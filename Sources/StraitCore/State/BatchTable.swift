@@ -50,6 +50,8 @@ package struct BatchRecord: Sendable {
     package var wasPaused = false
     /// Whether its device was asked to kill it.
     package var isBeingKilled = false
+    /// The last generation of its slot that was taken back with its device; nil if none was.
+    fileprivate var takenBack: UInt32?
     /// How far it has come.
     package var phase = BatchPhase.copyingIn
     /// Whether it has not ended yet.
@@ -81,6 +83,17 @@ package struct BatchTable: Sendable {
             yield records[Int(id.slot)]
         }
     }
+
+    /// Whether a batch was, or in a slot that was used again may have been, taken back with its device: its driver may
+    /// still report of it.
+    package func isTakenBack(_ id: BatchID) -> Bool {
+        guard id.slot < records.count, !isLive(id), let last = records[Int(id.slot)].takenBack else { return false }
+        // Generations wrap around.
+        return Int32(bitPattern: last &- id.generation) >= 0
+    }
+
+    /// Takes note that a live batch is taken back with its device.
+    mutating func noteTakenBack(_ id: BatchID) { records[Int(id.slot)].takenBack = id.generation }
 
     /// Opens a batch without members.
     mutating func open(

@@ -15,6 +15,8 @@ package struct DeviceRecord: Sendable {
 
     /// Batches on the device whose lanes are taken for hung.
     package fileprivate(set) var hungBatches = 0
+    /// Whether it was removed, and has not returned.
+    package fileprivate(set) var isRemoved = false
 
     /// Until when the speeds of the running batches have been accounted for.
     package var accountedUntil = Instant.zero
@@ -24,8 +26,11 @@ package struct DeviceRecord: Sendable {
     /// Whether one of its lanes is taken for hung. What holds up one batch would hold up the next.
     package var isHung: Bool { hungBatches > 0 }
 
-    /// Whether a batch can be staged: no lane hangs, one is free, and so is the copy stage.
-    package var isEligible: Bool { freeLanes > 0 && copyStage == nil && hungBatches == 0 }
+    /// Whether it can be counted on: it is there, and no lane hangs.
+    package var isServing: Bool { hungBatches == 0 && !isRemoved }
+
+    /// Whether a batch can be staged: it serves, a lane is free, and so is the copy stage.
+    package var isEligible: Bool { freeLanes > 0 && copyStage == nil && isServing }
 
     /// The first free lane. The lowest number is taken first: its caches are the warmest.
     package var freeLane: LaneID? { freeLanes > 0 ? lanes.firstIndex(of: nil).map(LaneID.init) : nil }
@@ -35,8 +40,10 @@ package struct DeviceRecord: Sendable {
 package struct DeviceTable: Sendable {
     /// The devices, by ``DeviceID``.
     package private(set) var all: [DeviceRecord] = []
-    /// Lanes of all devices that do not hang.
+    /// Lanes of all devices that are there and do not hang.
     package private(set) var servingLanes = 0
+    /// Devices that were not removed.
+    package private(set) var presentCount = 0
     /// Devices on which a batch can be staged now.
     package private(set) var eligibleCount = 0
 
@@ -53,6 +60,7 @@ package struct DeviceTable: Sendable {
                 freeLanes: description.lanes))
         servingLanes += description.lanes
         eligibleCount += 1
+        presentCount += 1
     }
 
     /// The eligible device with the most idle lanes, the first of them on a tie; nil when none is eligible.
@@ -98,6 +106,12 @@ package struct DeviceTable: Sendable {
     /// One more of the device's batches is taken for hung.
     mutating func noteHang(_ device: DeviceID) { change(device) { $0.hungBatches += 1 } }
 
+    /// The device is removed, or returns.
+    mutating func setRemoved(_ device: DeviceID, _ isRemoved: Bool) {
+        if all[device.index].isRemoved != isRemoved { presentCount += isRemoved ? -1 : 1 }
+        change(device) { $0.isRemoved = isRemoved }
+    }
+
     /// The batch has ended.
     mutating func leave(_ device: DeviceID, _ batch: BatchID, wasHung: Bool) {
         change(device) { record in
@@ -111,10 +125,10 @@ package struct DeviceTable: Sendable {
     mutating func modify(_ device: DeviceID, _ body: (inout DeviceRecord) -> Void) { body(&all[device.index]) }
 
     private mutating func change(_ device: DeviceID, _ body: (inout DeviceRecord) -> Void) {
-        let (wasEligible, wasHung) = (all[device.index].isEligible, all[device.index].isHung)
+        let (wasEligible, wasServing) = (all[device.index].isEligible, all[device.index].isServing)
         body(&all[device.index])
-        let (isEligible, isHung) = (all[device.index].isEligible, all[device.index].isHung)
+        let (isEligible, isServing) = (all[device.index].isEligible, all[device.index].isServing)
         if wasEligible != isEligible { eligibleCount += isEligible ? 1 : -1 }
-        if wasHung != isHung { servingLanes += all[device.index].lanes.count * (isHung ? -1 : 1) }
+        if wasServing != isServing { servingLanes += all[device.index].lanes.count * (isServing ? 1 : -1) }
     }
 }

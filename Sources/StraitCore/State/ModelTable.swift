@@ -1,9 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/// How far a model has come.
+package enum ModelStage: Sendable, Hashable {
+    /// Requests may name it.
+    case served
+    /// It was removed, and batches of it still run.
+    case leaving
+    /// Nothing of it is left: its number is free.
+    case gone
+}
+
 /// A model with what the shedding rules remember of it.
 package struct ModelRecord: Sendable {
     /// What was added.
     package var description: ModelDescription
+    /// How far it has come.
+    package var stage = ModelStage.served
     /// Its requests that wait.
     package var waiting = 0
     /// The work that one row of its last request was; nil before the first.

@@ -20,8 +20,12 @@ package struct RequestRecord: Sendable {
     package var state: RequestState
     /// Its place in the order of arrivals.
     package var arrival: UInt64
-    /// Whether it waits again after its batch was killed: it then takes no room from others.
+    /// What queues order it by.
+    package var key: Instant
+    /// Whether it waits again after its batch was killed or lost its device: it then takes no room from others.
     package var isReturned = false
+    /// Whether a device was removed while it was there.
+    package var hasLostDevice = false
 }
 
 /// The requests that are waiting or running, by their slots.
@@ -36,7 +40,7 @@ package struct RequestTable: Sendable {
         request: Request(
             id: RequestID(slot: 0, generation: 0), work: WorkShape(model: ModelID(index: 0), elementsPerRow: 1),
             shape: ShapeID(number: 0), requestClass: .low, rows: 1, deadline: .never),
-        state: .free, arrival: 0)
+        state: .free, arrival: 0, key: .never)
 
     /// The record of a request that is waiting or running; nil for any other identifier, stale ones included.
     package subscript(id: RequestID) -> RequestRecord? {
@@ -47,18 +51,21 @@ package struct RequestTable: Sendable {
     }
 
     /// Enters a request; its slot must be free.
-    mutating func insert(_ request: Request, state: RequestState, arrival: UInt64) {
+    mutating func insert(_ request: Request, state: RequestState, arrival: UInt64, key: Instant) {
         let slot = Int(request.id.slot)
         precondition(slot < Self.maximumSlots, "request slot \(slot) is beyond the table: slots must be dense")
         while records.count <= slot { records.append(Self.empty) }
         precondition(records[slot].state == .free, "request slot \(slot) is taken: each slot holds one request")
-        records[slot] = RequestRecord(request: request, state: state, arrival: arrival)
+        records[slot] = RequestRecord(request: request, state: state, arrival: arrival, key: key)
     }
 
     /// Moves a request to another state.
     mutating func setState(_ state: RequestState, of id: RequestID) { records[Int(id.slot)].state = state }
 
-    /// Puts a request whose batch was killed back to where it waits.
+    /// Takes note that a device was removed while a request was there.
+    mutating func noteLostDevice(_ id: RequestID) { records[Int(id.slot)].hasLostDevice = true }
+
+    /// Puts a request whose batch was taken off its device back to where it waits.
     mutating func setReturned(_ state: RequestState, of id: RequestID) {
         records[Int(id.slot)].state = state
         records[Int(id.slot)].isReturned = true

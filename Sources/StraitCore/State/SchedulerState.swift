@@ -63,6 +63,8 @@ package struct SchedulerState: Sendable {
         repeating: ClassCounters(), count: RequestClass.allCases.count)
     /// A request to run on the next free lane before all others.
     package internal(set) var pendingProbe: RequestID?
+    /// Numbers of models that were removed and of which nothing is left, the lowest last.
+    package internal(set) var freeModels: [Int] = []
     /// Models that have shed since they last completed something.
     package internal(set) var modelsShedding = 0
     /// Whether the policy kills low batches for high requests, which then wait for no low one.
@@ -97,13 +99,13 @@ package struct SchedulerState: Sendable {
     /// The least share of its expected time that a running batch is taken to need still (design §5).
     private static let overrunShare = 0.05
 
-    /// When the first lane is expected to be free for a class; never where all devices hang, or there is none.
+    /// When the first lane is expected to be free for a class; never where all devices hang or are removed, or there is none.
     ///
     /// - Complexity: O(1) with a lane free, else O(lanes).
     package func earliestFreeLane(for requestClass: RequestClass = .low, at now: Instant) -> Instant {
         guard devices.eligibleCount == 0 else { return now }
         var earliest = Instant.never
-        for device in devices.all where !device.isHung {
+        for device in devices.all where device.isServing {
             if device.freeLanes > 0 { return now }  // only the copy stage is taken, which is short
             let takesLanes = highTakesLanes && requestClass == .high && device.description.canKill
             for case let batch? in device.lanes {

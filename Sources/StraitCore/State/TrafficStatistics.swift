@@ -51,6 +51,11 @@ package struct TrafficStatistics: Sendable {
 
     mutating func addModel() { streams += [Stream(), Stream()] }
 
+    /// Forgets what has been seen of a model's requests.
+    mutating func forget(_ model: ModelID) {
+        for requestClass in RequestClass.allCases { streams[model.index * 2 + requestClass.rawValue] = Stream() }
+    }
+
     /// Takes note of the time.
     mutating func advance(to now: Instant) { self.now = now }
 

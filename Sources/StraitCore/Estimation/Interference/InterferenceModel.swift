@@ -27,6 +27,11 @@ package protocol InterferenceModel: Sendable {
     @discardableResult
     mutating func learn(_ overlap: SIMD8<Double>, model: Int, label: Double, device: Int) -> Bool
 
+    /// Forgets a model: another has its number now.
+    ///
+    /// - Complexity: O(1).
+    mutating func forget(_ model: Int)
+
     /// All that was learned; what `restore` takes. Copying it costs O(models).
     var state: InterferenceState { get }
 

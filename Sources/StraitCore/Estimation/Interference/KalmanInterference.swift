@@ -62,6 +62,11 @@ struct KalmanInterference: InterferenceModel {
         return true
     }
 
+    mutating func forget(_ model: Int) {
+        guard model < models.count else { return }
+        models[model] = InterferenceState.Model(uncertainty: Self.initialVariance, idle: completions)
+    }
+
     /// Catches up with the noise of the completions since the model's last one. θ has walked on without the bias, so
     /// the line flattens, and what it explained less is added to the variance around it.
     private func walk(_ model: inout InterferenceState.Model) {

@@ -26,6 +26,10 @@ struct NLMSInterference: InterferenceModel {
         return true
     }
 
+    mutating func forget(_ model: Int) {
+        if model < models.count { models[model] = InterferenceState.Model(uncertainty: 1) }
+    }
+
     mutating func restore(_ state: InterferenceState) -> Bool {
         guard state.brokenInvariant() == nil else { return false }
         theta = state.theta

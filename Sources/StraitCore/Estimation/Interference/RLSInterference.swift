@@ -68,6 +68,8 @@ struct RLSInterference: InterferenceModel {
         return true
     }
 
+    mutating func forget(_ model: Int) { if model < models.count { models[model] = newcomer } }
+
     mutating func restore(_ state: InterferenceState) -> Bool {
         guard state.brokenInvariant(limit: Self.largestInformation) == nil,
             let matrix = SymmetricMatrix(rows: state.matrix)

@@ -11,5 +11,7 @@ struct SoloInterference: InterferenceModel {
         InterferenceLimits.admit(overlap, model: model, label: label, device: device)
     }
 
+    mutating func forget(_ model: Int) {}
+
     mutating func restore(_ state: InterferenceState) -> Bool { state.brokenInvariant() == nil }
 }

@@ -18,6 +18,10 @@ struct StaticInterference: InterferenceModel {
         InterferenceLimits.admit(overlap, model: model, label: label, device: device)
     }
 
+    mutating func forget(_ model: Int) {
+        if model < state.models.count { state.models[model] = InterferenceState.Model(uncertainty: 1) }
+    }
+
     mutating func restore(_ state: InterferenceState) -> Bool {
         guard state.brokenInvariant() == nil else { return false }
         let biases = state.models.map { record in

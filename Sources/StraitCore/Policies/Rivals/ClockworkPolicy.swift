@@ -59,6 +59,8 @@ package struct ClockworkPolicy: Policy {
         self.times.note(batch, times, atMost: longest)
     }
 
+    package mutating func forget(_ model: ModelID) { times.forget(model) }
+
     private static func precedes(_ left: Turn, _ right: Turn) -> Bool {
         left.requestClass == right.requestClass
             ? left.requiredStart < right.requiredStart : left.requestClass < right.requestClass

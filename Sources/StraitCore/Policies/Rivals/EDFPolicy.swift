@@ -61,7 +61,7 @@ package struct EDFPolicy: Policy {
             if let gate {
                 guard gate.isOpen(to: first.queue, first.requestClass) else { continue }
                 let resident = state.residentDemand(on: device)
-                let budget = gate.budget(first.requestClass, devices: state.devices.all.count)
+                let budget = gate.budget(first.requestClass, devices: state.devices.presentCount)
                 while !fits(work, rows, on: device, beside: resident, budget: budget, state), end.passed.own > 1 {
                     (end, rows) = first.waiting.taking(end.passed.own / 2, state)
                 }
@@ -79,6 +79,8 @@ package struct EDFPolicy: Policy {
     package mutating func noteFinished(_ batch: BatchRecord, _ times: MeasuredTimes, _ state: SchedulerState) {
         if latency == .inflated { inflation.note(batch, times, state) }
     }
+
+    package mutating func forget(_ model: ModelID) { inflation.forget(model) }
 
     /// Puts the most urgent first; without a gate only that one is needed.
     private mutating func rank(_ state: SchedulerState) {

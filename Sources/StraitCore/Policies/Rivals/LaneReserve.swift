@@ -11,14 +11,16 @@ package struct LaneReserve: Sendable {
     ///
     /// - Complexity: O(lanes of all devices).
     func device(for requestClass: RequestClass, _ state: SchedulerState) -> DeviceID? {
-        let isWhole = state.devices.all.count >= max(2, options.wholeDeviceFrom)
+        let isWhole = state.devices.presentCount >= max(2, options.wholeDeviceFrom)
+        let first = state.devices.all.firstIndex { !$0.isRemoved } ?? 0
         if requestClass == .high {
-            return isWhole && state.devices.all[0].isEligible ? DeviceID(index: 0) : state.devices.freestDevice
+            return isWhole && state.devices.all[first].isEligible
+                ? DeviceID(index: first) : state.devices.freestDevice
         }
         var best: Int?
         for index in state.devices.all.indices where state.devices.all[index].isEligible {
             let device = state.devices.all[index]
-            guard isWhole ? index > 0 : leavesLane(device, state) else { continue }
+            guard isWhole ? index > first : leavesLane(device, state) else { continue }
             if device.freeLanes > best.map({ state.devices.all[$0].freeLanes }) ?? 0 { best = index }
         }
         return best.map(DeviceID.init)

@@ -46,6 +46,8 @@ package struct Inflation: Sendable, Hashable {
 
     func factor(of model: ModelID) -> Double { model.index < factors.count ? factors[model.index] : 1 }
 
+    mutating func forget(_ model: ModelID) { if model.index < factors.count { factors[model.index] = 1 } }
+
     mutating func note(_ batch: BatchRecord, _ times: MeasuredTimes, _ state: SchedulerState) {
         while factors.count <= batch.work.model.index { factors.append(1) }
         let solo = Double(state.estimator.expectedTime(batch.work, rows: batch.rows).nanoseconds)

@@ -14,6 +14,8 @@ package struct NexusPolicy: Policy {
 
     package init(_ options: NexusOptions) { self.options = options }
 
+    package mutating func forget(_ model: ModelID) { if model.index < turns.count { turns[model.index] = 0 } }
+
     /// - Complexity: O(queues in which something waits + largest batch).
     package mutating func decide(_ state: SchedulerState, at now: Instant) -> Decision {
         guard let device = state.devices.freestDevice, let lane = state.devices[device].freeLane else {

@@ -60,6 +60,11 @@ struct RecentTimes: Sendable {
         windows[key, default: Window()].add(min(times.copyIn + times.kernels, longest), min(times.total, longest))
     }
 
+    /// Forgets a model.
+    ///
+    /// - Complexity: O(sizes measured).
+    mutating func forget(_ model: ModelID) { windows = windows.filter { $0.key.model != model.index } }
+
     /// A size that is not a power of two counts as the next larger one.
     private static func key(_ work: WorkShape, _ rows: Int) -> Key {
         let exponent = rows > 1 ? Int.bitWidth - (rows - 1).leadingZeroBitCount : 0

@@ -85,7 +85,7 @@ struct HighGuard: Sendable {
     mutating func addOthers(_ state: SchedulerState, at now: Instant) {
         for index in state.devices.all.indices {
             guard devices.count < Self.devicesKept else { return }
-            if state.devices.all[index].isHung || devices.contains(where: { $0.index == index }) { continue }
+            if !state.devices.all[index].isServing || devices.contains(where: { $0.index == index }) { continue }
             devices.append((index, state.devices.all[index].lanes.count))
             for batch in state.devices.all[index].resident {
                 let finish = state.expectedFinish(of: batch, at: now)

@@ -41,7 +41,7 @@ package struct LowFloor: Sendable {
             guard waited[model] else { continue }
             let batch = state.expectedWork(work, rows: Int(head.rows), on: DeviceID(index: 0))
             let limit = max(share * Self.memory, batch * Self.slowest)
-            owed[model] = min(owed[model] + share * elapsed * Double(state.devices.all.count), limit)
+            owed[model] = min(owed[model] + share * elapsed * Double(state.devices.presentCount), limit)
         }
         for model in waits.indices where !waits[model] { owed[model] = 0 }
         swap(&waited, &waits)
@@ -62,6 +62,13 @@ package struct LowFloor: Sendable {
             if due > best?.owed ?? 0 { best = (queue, due) }
         }
         return best?.queue
+    }
+
+    /// Owes a model nothing any more.
+    mutating func forget(_ model: ModelID) {
+        guard model.index < owed.count else { return }
+        owed[model.index] = 0
+        waited[model.index] = false
     }
 
     /// Takes off what a model was given.

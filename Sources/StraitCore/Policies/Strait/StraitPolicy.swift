@@ -78,6 +78,8 @@ package struct StraitPolicy: Policy {
         return .dispatch(chosen.dispatch(lane: lane))
     }
 
+    package mutating func forget(_ model: ModelID) { floor.forget(model) }
+
     // -- preparing ------------------------------------------------------------------------------------------------
 
     /// The eligible devices that are looked at: the least loaded.
