@@ -28,7 +28,6 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 // -- dependencies ------------------------------------------------------------------------------------------------
 
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
-let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"),
     .product(name: "NIOPosix", package: "swift-nio"),
@@ -36,9 +35,7 @@ let nio: [Target.Dependency] = [
 ]
 
 var dependencies: [Package.Dependency] = [
-    .package(url: "https://github.com/apple/swift-protobuf", from: "1.38.0", traits: []),
-    // Scenario files. It imports the full Foundation, which costs a process 7 MB of memory (and 54 MB of libraries).
-    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.38.0", traits: [])
 ]
 
 // -- floors 0 to 3, and evaluation: no network -------------------------------------------------------------------
@@ -59,7 +56,7 @@ var targets: [Target] = [
     library("StraitDevices", ["StraitCore", "StraitTensor", "StraitPlatform", "OnnxRuntime"]),
 
     library("StraitFormats", ["StraitCore"]),
-    library("StraitSimulation", ["StraitCore", "StraitFormats", "VirtualAccelerator", yams]),
+    library("StraitSimulation", ["StraitCore", "StraitFormats", "VirtualAccelerator"]),
     library(
         "StraitServing",
         ["StraitCore", "StraitDevices", "StraitFormats", "StraitPlatform", "StraitProtocol", "StraitTensor"]),

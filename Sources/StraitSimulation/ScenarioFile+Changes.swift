@@ -2,7 +2,6 @@
 
 internal import StraitCore
 internal import VirtualAccelerator
-internal import Yams
 
 /// The list of what changes on the way.
 extension ScenarioFile {

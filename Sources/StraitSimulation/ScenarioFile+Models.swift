@@ -2,7 +2,6 @@
 
 internal import StraitCore
 internal import VirtualAccelerator
-internal import Yams
 
 extension ScenarioFile {
     static let mostModels = 256
@@ -18,7 +17,7 @@ extension ScenarioFile {
     /// The largest batch takes at most ten seconds, so that a run ends soon after its last request.
     private static let longestBatch = Duration.seconds(10)
 
-    static func models(_ nodes: [Node], of fields: YAMLFields) throws(SimulationError) -> [SimulatedModel] {
+    static func models(_ nodes: [YAMLNode], of fields: YAMLFields) throws(SimulationError) -> [SimulatedModel] {
         var models: [SimulatedModel] = []
         var names: Set<String> = []
         for (index, node) in nodes.enumerated() {

@@ -3,7 +3,6 @@
 internal import StraitCore
 internal import StraitFormats
 internal import VirtualAccelerator
-internal import Yams
 
 /// What is asked of the models: how many requests, when, in which class, due when, and from whom.
 extension ScenarioFile {
@@ -40,7 +39,7 @@ extension ScenarioFile {
     }
 
     private static func clients(
-        _ node: Node, _ index: Int, of fields: YAMLFields, _ scenario: Scenario
+        _ node: YAMLNode, _ index: Int, of fields: YAMLFields, _ scenario: Scenario
     ) throws(SimulationError) -> ClientGroup {
         let fields = try fields.fields(
             of: node, at: "closed_loop", index, known: ["model", "class", "clients", "think_ms"])

@@ -3,7 +3,6 @@
 internal import StraitCore
 internal import StraitFormats
 internal import VirtualAccelerator
-internal import Yams
 
 extension ScenarioLibrary {
     /// The scenario that somebody means: one of the library by its name, or else a file, which is told by a `/` in its
@@ -51,7 +50,7 @@ package enum ScenarioFile {
             let name = try fields.text("base")
             guard ScenarioLibrary.names.contains(name) else {
                 throw fields.failure(
-                    "base", "expected a scenario of strait simulate --list, found \(Node.quoted(name))")
+                    "base", "expected a scenario of strait simulate --list, found \(YAMLNode.quoted(name))")
             }
             scenario = try ScenarioLibrary.scenario(named: name)
         }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import StraitFormats
-internal import Yams
 
 /// A mapping of a YAML file whose keys are all known, read one by one, each checked for kind and range.
 ///
@@ -11,41 +10,43 @@ struct YAMLFields {
     /// Where the mapping stands, such as `models[2]`; empty at the top.
     private let path: String
     private let line: Int
-    private let members: [String: Node]
+    private let members: [String: YAMLNode]
 
     /// The root of a file's text.
     ///
-    /// - Throws: `badFile`, also for text that is not YAML or that repeats itself with aliases.
+    /// - Throws: `badFile`, also for text that is not of the YAML that ``YAMLReader`` reads.
     init(text: [UInt8], file: String, known: [String]) throws(SimulationError) {
-        guard let root = try YAMLText(text, file: file).root() else {
+        guard let root = try YAMLReader.root(of: text, file: file) else {
             throw SimulationError(.badFile, "\(file): empty; expected one of the keys \(known.joined(separator: ", "))")
         }
         try self.init(root, file: file, path: "", known: known)
     }
 
     /// A mapping with keys out of `known`.
-    private init(_ node: Node, file: String, path: String, known: [String]) throws(SimulationError) {
+    private init(_ node: YAMLNode, file: String, path: String, known: [String]) throws(SimulationError) {
         self.file = file
         self.path = path
         line = node.line
-        guard case .mapping(let mapping) = node, node.isUntagged else {
+        guard let entries = node.entries else {
             throw Self.failure(
                 file, node.line, path, "expected keys out of \(known.joined(separator: ", ")), found \(node.words)")
         }
-        var members: [String: Node] = [:]
-        for (key, value) in mapping {
-            guard let name = key.scalar?.string, known.contains(name) else {
-                let name = key.scalar.map { "unknown key \(Node.quoted($0.string))" } ?? "a key that is no text"
+        var members: [String: YAMLNode] = [:]
+        for entry in entries {
+            let key = entry.key
+            guard let name = key.text, known.contains(name) else {
+                let name = key.text.map { "unknown key \(YAMLNode.quoted($0))" } ?? "a key that is no text"
                 throw Self.failure(file, key.line, path, "\(name); expected one of \(known.joined(separator: ", "))")
             }
-            // A key that stands twice does not get here: the parser refuses it.
-            members[name] = value
+            // A key that stands twice does not get here: the reader refuses it.
+            members[name] = entry.value
         }
         self.members = members
     }
 
     /// The mapping of an element of a list of this one.
-    func fields(of node: Node, at key: String, _ index: Int, known: [String]) throws(SimulationError) -> YAMLFields {
+    func fields(of node: YAMLNode, at key: String, _ index: Int, known: [String]) throws(SimulationError) -> YAMLFields
+    {
         try YAMLFields(node, file: file, path: "\(keyPath(key))[\(index)]", known: known)
     }
 
@@ -72,7 +73,7 @@ struct YAMLFields {
 
     /// What `read` makes of a key's value, or else `fallback` where the key is not there.
     private func value<Value>(
-        _ key: String, _ expected: @autoclosure () -> String, or fallback: Value?, _ read: (Node) -> Value?
+        _ key: String, _ expected: @autoclosure () -> String, or fallback: Value?, _ read: (YAMLNode) -> Value?
     ) throws(SimulationError) -> Value {
         guard let node = members[key] else {
             guard let fallback else { throw failure(key, "missing; expected \(expected())") }
@@ -88,7 +89,7 @@ struct YAMLFields {
     func has(_ key: String) -> Bool { members[key] != nil }
 
     /// Whether what stands at a key has keys itself.
-    func hasKeys(_ key: String) -> Bool { members[key]?.mapping != nil }
+    func hasKeys(_ key: String) -> Bool { members[key]?.entries != nil }
 
     /// A text of 1 to 256 bytes.
     func text(_ key: String, or fallback: String? = nil) throws(SimulationError) -> String {
@@ -125,8 +126,8 @@ struct YAMLFields {
         _ key: String, in range: ClosedRange<Double>, or fallback: ClosedRange<Double>
     ) throws(SimulationError) -> ClosedRange<Double> {
         try value(key, Self.words(range) + ", or two of them, the smaller first", or: fallback) { node in
-            let ends = node.sequence.map { $0.map(\.number) } ?? [node.number, node.number]
-            guard ends.count == 2, node.isUntagged, let low = ends[0], let high = ends[1], low <= high,
+            let ends = node.list.map { $0.map(\.number) } ?? [node.number, node.number]
+            guard ends.count == 2, let low = ends[0], let high = ends[1], low <= high,
                 range.contains(low), range.contains(high)
             else { return nil }
             return low...high
@@ -178,11 +179,11 @@ struct YAMLFields {
     }
 
     /// A list of 1 to `limit` elements, or nil where it is not there and need not be.
-    func list(_ key: String, atMost limit: Int, isNeeded: Bool) throws(SimulationError) -> [Node]? {
+    func list(_ key: String, atMost limit: Int, isNeeded: Bool) throws(SimulationError) -> [YAMLNode]? {
         guard has(key) || isNeeded else { return nil }
         return try value(key, "a list of 1 to \(limit)", or: nil) { node in
-            guard case .sequence(let list) = node, node.isUntagged, (1...limit).contains(list.count) else { return nil }
-            return Array(list)
+            guard let list = node.list, (1...limit).contains(list.count) else { return nil }
+            return list
         }
     }
 

@@ -1,29 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Yams
-
-extension Node {
-    /// The line that it begins in, from 1.
-    var line: Int { mark?.line ?? 1 }
-
-    /// Whether the file leaves it to us what it is. (Quoted texts count as tagged by their quotes.)
-    var isUntagged: Bool {
-        switch self {
-        case .scalar(let scalar): scalar.tag.rawValue.isEmpty || scalar.tag.rawValue == Tag.Name.str.rawValue
-        case .mapping(let mapping): mapping.tag.rawValue.isEmpty
-        case .sequence(let sequence): sequence.tag.rawValue.isEmpty
-        case .alias: false
-        }
+/// A value of a scenario file, with the line that it begins in.
+struct YAMLNode: Hashable {
+    /// What it is.
+    enum Content: Hashable {
+        /// A text as it stands in the file; without its quotes, if it has any.
+        case text(String, isQuoted: Bool)
+        /// Keys with values, in the file's order. No text stands twice among the keys.
+        case mapping([Entry])
+        /// Values one after the other.
+        case list([YAMLNode])
     }
 
-    /// Its text, quoted in the file or not; nil for what is no text and for nothing at all.
-    var text: String? { isUntagged ? scalar?.string : nil }
+    /// A key with its value.
+    struct Entry: Hashable {
+        let key: YAMLNode
+        let value: YAMLNode
+    }
+
+    /// What it is.
+    let content: Content
+    /// The line that it begins in, from 1.
+    let line: Int
+
+    /// Its text, quoted in the file or not; nil for what is no text.
+    var text: String? { if case .text(let text, _) = content { text } else { nil } }
 
     /// Its text if it is not quoted.
-    var plain: String? {
-        guard let scalar, scalar.style == .plain, scalar.tag.rawValue.isEmpty else { return nil }
-        return scalar.string
-    }
+    var plain: String? { if case .text(let text, isQuoted: false) = content { text } else { nil } }
+
+    /// Its values, if it is a list.
+    var list: [YAMLNode]? { if case .list(let list) = content { list } else { nil } }
+
+    /// Its keys with their values, if it has any.
+    var entries: [Entry]? { if case .mapping(let entries) = content { entries } else { nil } }
 
     /// A finite decimal number. What YAML also knows, such as 0x10, 1_000, 1:30 and .inf, is none here.
     var number: Double? {
@@ -47,13 +57,10 @@ extension Node {
 
     /// What it is, for messages.
     var words: String {
-        guard isUntagged else { return "a value with a tag" }
-        return switch self {
-        case .scalar(let scalar):
-            scalar.string.isEmpty && scalar.style == .plain ? "nothing" : Self.quoted(scalar.string)
+        switch content {
+        case .text(let text, let isQuoted): text.isEmpty && !isQuoted ? "nothing" : Self.quoted(text)
         case .mapping: "keys with values"
-        case .sequence(let list): "a list of \(list.count)"
-        case .alias: "an alias"
+        case .list(let list): "a list of \(list.count)"
         }
     }
 

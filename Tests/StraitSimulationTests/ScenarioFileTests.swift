@@ -193,7 +193,7 @@ internal import VirtualAccelerator
         ),
         (
             "0.25\n    max", "!!int 1\n    max",
-            "5: models[0].per_row_ms: expected a number from 0 to 10000, found a value with a tag"
+            "5: a tag (!); expected every value written out"
         ),
         (
             "0.25\n    max", "[1]\n    max",
@@ -224,7 +224,7 @@ internal import VirtualAccelerator
         ),
         ("name: mine", "name: ''", #"1: name: expected a text of 1 to 256 bytes, found """#),
         ("name: mine", "base: center", #"1: base: expected a scenario of strait simulate --list, found "center""#),
-        ("name: mine", "{}", "2: expected YAML: did not find expected <document start>"),
+        ("name: mine", "{}", "2: expected the end of the file: this does not belong to what begins in line 1"),
         ("\"50\"", "small", "14: models[1].name: expected a name of its own, found that of another model"),
         (
             "cache: 0.7", "cash: 0.7",
@@ -259,26 +259,26 @@ internal import VirtualAccelerator
             "warm_up_seconds: 0.5", "warm_up_seconds: 20",
             "30: seconds: expected more seconds than warm_up_seconds, found 12.5 and 20.0"
         ),
-        ("load: 1.25", "seconds: 60", #"22: "seconds": expected each key once, found this one again further down"#),
+        ("load: 1.25", "seconds: 60", #"30: "seconds": expected each key once, found this one further up too"#),
         (
             "{high: 2, low: 6}", "{high: 2, low: 6",
-            "26: expected YAML: did not find expected ',' or '}' (while parsing a flow mapping, line 25)"
+            "26: expected ',' or '}' of the bracket opened in line 25"
         ),
         (
             "load: 1.25", "\tload: 1.25",
-            "22: expected YAML: found a tab character that violates indentation (while scanning a plain scalar, line 21)"
+            "22: expected spaces before what stands on this line, found a tab"
         ),
         ("load: 1.25", "load: \u{1}", "22: expected text: control characters are not allowed"),
         (
             "{high: 2, low: 6}", "&a {high: *a, low: 6}",
-            "25: an alias (*) of an anchor (&); expected every value written out"
+            "25: an anchor (&); expected every value written out"
         ),
-        ("{high: 2, low: 6}", "{high: *a, low: 6}", "25: expected YAML: found undefined alias"),
+        ("{high: 2, low: 6}", "{high: *a, low: 6}", "25: an alias (*); expected every value written out"),
         ("{high: 2, low: 6}", "{[1]: 2}", "25: deadline: a key that is no text; expected one of high, low"),
         ("{high: 2, low: 6}", "{<<: 2}", #"25: deadline: unknown key "<<"; expected one of high, low"#),
         (
             "seconds: 12.5\n", "seconds: 12.5\n---\n",
-            "31: expected YAML: but found another document (expected a single document in the stream, line 1)"
+            "31: expected one document in the file, found another"
         ),
     ]
 
@@ -313,14 +313,14 @@ internal import VirtualAccelerator
         // Each line stands for twice the last, and they are compared because they are keys.
         var bomb = "a: &a0 [x, x]\n"
         for level in 1...60 { bomb += "b\(level): &a\(level) [*a\(level - 1), *a\(level - 1)]\n" }
-        #expect(refusal(bomb + "? *a60\n: 1\n? *a59\n: 2\n")?.hasPrefix("my.yaml:2: an alias") == true)
+        #expect(refusal(bomb + "? *a60\n: 1\n? *a59\n: 2\n")?.hasPrefix("my.yaml:1: an anchor") == true)
         for opening in ["[", "{", "- ", "? ", "{a: ", "&a "] {
             for count in [900, 1_100, 100_000] {
                 #expect(refusal(String(repeating: opening, count: count)) != nil)
                 #expect(refusal("load: " + String(repeating: opening, count: count)) != nil)
             }
         }
-        let deep = String(repeating: "[", count: 900) + String(repeating: "]", count: 900)
+        let deep = String(repeating: "[", count: 30) + String(repeating: "]", count: 30)
         #expect(
             refusal("base: centre\nload: " + deep)
                 == "my.yaml:2: load: expected a number from 0 to 100, found a list of 1")
