@@ -92,7 +92,12 @@ def embeddings(graph):
 
 def build(safetensors):
     """The checked ONNX model. Raises KeyError if the weights are not MiniLM's."""
-    graph = Graph(read_safetensors(safetensors))
+    return build_from(read_safetensors(safetensors))
+
+
+def build_from(weights):
+    """The checked ONNX model of weights by name."""
+    graph = Graph(weights)
     mask = graph.op("Cast", "attention_mask", to=TensorProto.FLOAT)
     one = graph.constant(np.float32(1))
     bias = graph.op("Unsqueeze", mask, graph.constant(np.array([1, 2])))

@@ -273,3 +273,117 @@ ort_status *ort_strings_content(const ort_api *api, const ort_value *value, void
     return FUNCTION(SLOT_STRINGS_CONTENT, ort_status *, (const ort_value *, void *, size_t, size_t *, size_t))(
         value, bytes, byte_count, offsets, offset_count);
 }
+
+// -- execution providers ---------------------------------------------------------------------------------------------
+
+ort_status *ort_available_providers(const ort_api *api, char ***names, int *count) {
+    return FUNCTION(SLOT_AVAILABLE_PROVIDERS, ort_status *, (char ***, int *))(names, count);
+}
+
+void ort_release_available_providers(const ort_api *api, char **names, int count) {
+    ort_status *status = FUNCTION(SLOT_RELEASE_AVAILABLE_PROVIDERS, ort_status *, (char **, int))(names, count);
+    if (status != NULL) {
+        ort_release_status(api, status);
+    }
+}
+
+ort_status *ort_create_cuda_options(const ort_api *api, ort_cuda_options **options) {
+    return FUNCTION(SLOT_CREATE_CUDA_OPTIONS, ort_status *, (ort_cuda_options **))(options);
+}
+
+ort_status *ort_update_cuda_options(const ort_api *api, ort_cuda_options *options, const char *const *keys,
+                                    const char *const *values, size_t count) {
+    return FUNCTION(SLOT_UPDATE_CUDA_OPTIONS, ort_status *,
+                    (ort_cuda_options *, const char *const *, const char *const *, size_t))(
+        options, keys, values, count);
+}
+
+ort_status *ort_set_cuda_pointer(const ort_api *api, ort_cuda_options *options, const char *key, void *value) {
+    return FUNCTION(SLOT_UPDATE_CUDA_OPTIONS_WITH_VALUE, ort_status *, (ort_cuda_options *, const char *, void *))(
+        options, key, value);
+}
+
+ort_status *ort_append_cuda(const ort_api *api, ort_session_options *session, const ort_cuda_options *options) {
+    return FUNCTION(SLOT_APPEND_CUDA, ort_status *, (ort_session_options *, const ort_cuda_options *))(
+        session, options);
+}
+
+void ort_release_cuda_options(const ort_api *api, ort_cuda_options *options) {
+    FUNCTION(SLOT_RELEASE_CUDA_OPTIONS, void, (ort_cuda_options *))(options);
+}
+
+ort_status *ort_create_tensorrt_options(const ort_api *api, ort_tensorrt_options **options) {
+    return FUNCTION(SLOT_CREATE_TENSORRT_OPTIONS, ort_status *, (ort_tensorrt_options **))(options);
+}
+
+ort_status *ort_update_tensorrt_options(const ort_api *api, ort_tensorrt_options *options, const char *const *keys,
+                                        const char *const *values, size_t count) {
+    return FUNCTION(SLOT_UPDATE_TENSORRT_OPTIONS, ort_status *,
+                    (ort_tensorrt_options *, const char *const *, const char *const *, size_t))(
+        options, keys, values, count);
+}
+
+ort_status *ort_append_tensorrt(const ort_api *api, ort_session_options *session,
+                                const ort_tensorrt_options *options) {
+    return FUNCTION(SLOT_APPEND_TENSORRT, ort_status *, (ort_session_options *, const ort_tensorrt_options *))(
+        session, options);
+}
+
+void ort_release_tensorrt_options(const ort_api *api, ort_tensorrt_options *options) {
+    FUNCTION(SLOT_RELEASE_TENSORRT_OPTIONS, void, (ort_tensorrt_options *))(options);
+}
+
+// -- memory of devices, and runs on it ---------------------------------------------------------------------------------
+
+ort_status *ort_create_device_memory_info(const ort_api *api, const char *name, int device, ort_memory_info **info) {
+    enum { DEVICE_ALLOCATOR = 0, DEFAULT_MEMORY = 0 };
+    return FUNCTION(SLOT_CREATE_MEMORY_INFO, ort_status *, (const char *, int, int, int, ort_memory_info **))(
+        name, DEVICE_ALLOCATOR, device, DEFAULT_MEMORY, info);
+}
+
+ort_status *ort_create_binding(const ort_api *api, ort_session *session, ort_binding **binding) {
+    return FUNCTION(SLOT_CREATE_BINDING, ort_status *, (ort_session *, ort_binding **))(session, binding);
+}
+
+void ort_release_binding(const ort_api *api, ort_binding *binding) {
+    FUNCTION(SLOT_RELEASE_BINDING, void, (ort_binding *))(binding);
+}
+
+ort_status *ort_bind_input(const ort_api *api, ort_binding *binding, const char *name, const ort_value *value) {
+    return FUNCTION(SLOT_BIND_INPUT, ort_status *, (ort_binding *, const char *, const ort_value *))(
+        binding, name, value);
+}
+
+ort_status *ort_bind_output(const ort_api *api, ort_binding *binding, const char *name, const ort_value *value) {
+    return FUNCTION(SLOT_BIND_OUTPUT, ort_status *, (ort_binding *, const char *, const ort_value *))(
+        binding, name, value);
+}
+
+ort_status *ort_bind_output_to_device(const ort_api *api, ort_binding *binding, const char *name,
+                                      const ort_memory_info *memory) {
+    return FUNCTION(SLOT_BIND_OUTPUT_TO_DEVICE, ort_status *, (ort_binding *, const char *, const ort_memory_info *))(
+        binding, name, memory);
+}
+
+ort_status *ort_bound_output_values(const ort_api *api, const ort_binding *binding, ort_allocator *allocator,
+                                    ort_value ***values, size_t *count) {
+    return FUNCTION(SLOT_BOUND_OUTPUT_VALUES, ort_status *,
+                    (const ort_binding *, ort_allocator *, ort_value ***, size_t *))(
+        binding, allocator, values, count);
+}
+
+void ort_clear_binding(const ort_api *api, ort_binding *binding) {
+    FUNCTION(SLOT_CLEAR_BOUND_INPUTS, void, (ort_binding *))(binding);
+    FUNCTION(SLOT_CLEAR_BOUND_OUTPUTS, void, (ort_binding *))(binding);
+}
+
+ort_status *ort_run_with_binding(const ort_api *api, ort_session *session, const ort_run_options *options,
+                                 const ort_binding *binding) {
+    return FUNCTION(SLOT_RUN_WITH_BINDING, ort_status *,
+                    (ort_session *, const ort_run_options *, const ort_binding *))(session, options, binding);
+}
+
+ort_status *ort_add_run_config(const ort_api *api, ort_run_options *options, const char *key, const char *value) {
+    return FUNCTION(SLOT_ADD_RUN_CONFIG, ort_status *, (ort_run_options *, const char *, const char *))(
+        options, key, value);
+}

@@ -14,7 +14,8 @@ package final class Session: @unchecked Sendable {
     /// The model's outputs, in the order of `run`.
     package let outputs: [TensorInfo]
 
-    private let handle: OpaquePointer
+    /// ONNX Runtime's object, for this module.
+    let handle: OpaquePointer
     private let inputNames: CStringArray
     private let outputNames: CStringArray
 

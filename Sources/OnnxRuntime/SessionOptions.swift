@@ -23,6 +23,8 @@ package struct SessionOptions: Sendable, Hashable {
     package var graphOptimization = GraphOptimization.all
     /// What the session prints on standard error. Every failure is returned as an error in any case.
     package var logSeverity = LogSeverity.error
+    /// What runs the operators before the processor, in order of preference.
+    package var providers: [ExecutionProvider] = []
 
     /// The defaults.
     package init() {}
@@ -43,6 +45,7 @@ package struct SessionOptions: Sendable, Hashable {
         for key in ["session.intra_op.allow_spinning", "session.inter_op.allow_spinning"] {
             try library.check(ort_add_session_config(api, options, key, spinning), model: model)
         }
+        for provider in providers { try provider.append(to: options, in: library, model: model) }
         return try body(options)
     }
 }

@@ -26,6 +26,9 @@ typedef struct ort_tensor_info ort_tensor_info;
 typedef struct ort_memory_info ort_memory_info;
 typedef struct ort_model_metadata ort_model_metadata;
 typedef struct ort_allocator ort_allocator;
+typedef struct ort_binding ort_binding;
+typedef struct ort_cuda_options ort_cuda_options;
+typedef struct ort_tensorrt_options ort_tensorrt_options;
 
 // -- the library ------------------------------------------------------------------------------------------------
 
@@ -142,5 +145,46 @@ ort_status *ort_strings_byte_count(const ort_api *api, const ort_value *value, s
 // All strings one after the other without terminators, and where each begins.
 ort_status *ort_strings_content(const ort_api *api, const ort_value *value, void *bytes, size_t byte_count,
                                 size_t *offsets, size_t offset_count);
+
+// -- execution providers ----------------------------------------------------------------------------------------
+
+// The names of the providers that this library knows, to be released with the next function.
+ort_status *ort_available_providers(const ort_api *api, char ***names, int *count);
+void ort_release_available_providers(const ort_api *api, char **names, int count);
+
+// Making options already asks the driver for the device, and fails where there is none.
+ort_status *ort_create_cuda_options(const ort_api *api, ort_cuda_options **options);
+ort_status *ort_update_cuda_options(const ort_api *api, ort_cuda_options *options, const char *const *keys,
+                                    const char *const *values, size_t count);
+ort_status *ort_set_cuda_pointer(const ort_api *api, ort_cuda_options *options, const char *key, void *value);
+ort_status *ort_append_cuda(const ort_api *api, ort_session_options *session, const ort_cuda_options *options);
+void ort_release_cuda_options(const ort_api *api, ort_cuda_options *options);
+
+ort_status *ort_create_tensorrt_options(const ort_api *api, ort_tensorrt_options **options);
+ort_status *ort_update_tensorrt_options(const ort_api *api, ort_tensorrt_options *options, const char *const *keys,
+                                        const char *const *values, size_t count);
+ort_status *ort_append_tensorrt(const ort_api *api, ort_session_options *session,
+                                const ort_tensorrt_options *options);
+void ort_release_tensorrt_options(const ort_api *api, ort_tensorrt_options *options);
+
+// -- memory of devices, and runs on it ----------------------------------------------------------------------------
+
+// Memory of a name that a provider knows ("Cuda"), on a device.
+ort_status *ort_create_device_memory_info(const ort_api *api, const char *name, int device, ort_memory_info **info);
+
+ort_status *ort_create_binding(const ort_api *api, ort_session *session, ort_binding **binding);
+void ort_release_binding(const ort_api *api, ort_binding *binding);
+ort_status *ort_bind_input(const ort_api *api, ort_binding *binding, const char *name, const ort_value *value);
+ort_status *ort_bind_output(const ort_api *api, ort_binding *binding, const char *name, const ort_value *value);
+// Lets ONNX Runtime allocate the output there.
+ort_status *ort_bind_output_to_device(const ort_api *api, ort_binding *binding, const char *name,
+                                      const ort_memory_info *memory);
+// The outputs in the order in which they were bound: an array from the allocator, to be freed, of values to be released.
+ort_status *ort_bound_output_values(const ort_api *api, const ort_binding *binding, ort_allocator *allocator,
+                                    ort_value ***values, size_t *count);
+void ort_clear_binding(const ort_api *api, ort_binding *binding);
+ort_status *ort_run_with_binding(const ort_api *api, ort_session *session, const ort_run_options *options,
+                                 const ort_binding *binding);
+ort_status *ort_add_run_config(const ort_api *api, ort_run_options *options, const char *key, const char *value);
 
 #endif
