@@ -53,7 +53,7 @@ var targets: [Target] = [
     library("OnnxRuntime", ["COnnxRuntime"]),
 
     library("StraitProtocol", ["StraitTensor", "StraitWire", protobuf]),
-    library("StraitDevices", ["StraitCore", "StraitTensor", "StraitPlatform", "OnnxRuntime"]),
+    library("StraitDevices", ["StraitCore", "StraitTensor", "StraitPlatform", "OnnxRuntime", "VirtualAccelerator"]),
 
     library("StraitFormats", ["StraitCore"]),
     library("StraitSimulation", ["StraitCore", "StraitFormats", "VirtualAccelerator"]),
@@ -87,6 +87,9 @@ if !serverTestsOnly {
             ["StraitEvaluation", "StraitSimulation", "StraitCore", "StraitFormats", "VirtualAccelerator"]),
         tests("OnnxRuntimeTests", ["OnnxRuntime"]),
         tests("StraitProtocolTests", ["StraitProtocol", "StraitTensor"]),
+        tests(
+            "VirtualDeviceTests",
+            ["StraitDevices", "StraitCore", "StraitPlatform", "StraitTensor", "VirtualAccelerator"]),
         tests(
             "StraitServingTests",
             [

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 _Static_assert(sizeof(cpu_set_t) == PLATFORM_CORE_SET_BYTES, "glibc's set of cores has another size");
@@ -32,6 +33,8 @@ void platform_name_thread(const char *name) {
     short_name[sizeof short_name - 1] = '\0';
     pthread_setname_np(pthread_self(), short_name);
 }
+
+void platform_wake_on_time(void) { prctl(PR_SET_TIMERSLACK, 1UL); }
 
 int platform_wait_until(sem_t *semaphore, int64_t nanoseconds) {
     struct timespec time = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};

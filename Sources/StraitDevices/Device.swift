@@ -28,11 +28,21 @@ package protocol Device: AnyObject, Sendable {
     var copying: CopyDescription? { get }
     /// Whether its results are made up, which clients are then told.
     var isSynthetic: Bool { get }
+    /// Whether a model must have a file to be loaded.
+    var needsModelFiles: Bool { get }
 
     /// Loads a model and makes it ready to run. It takes milliseconds to seconds and may disturb running batches.
     ///
     /// - Throws: ``DeviceError`` with what the runtime reported; `outOfMemory` where its memory does not suffice.
     func load(path: String, name: String) throws(DeviceError) -> LoadedModel
+
+    /// Loads a model as its repository has it; for devices that look at more than its file.
+    ///
+    /// - Throws: as `load(path:name:)` does.
+    func load(_ source: ModelSource) throws(DeviceError) -> LoadedModel
+
+    /// What is known of a loaded model's times without measuring them; nil where nothing is.
+    func knownProfile(of model: LoadedModel) -> ModelProfile?
 
     /// Makes ready to run batches like this one, on all lanes: reserves memory for them, warms up, captures what it can.
     /// Called before serving, for each loaded model with batches of 1, 2, 4, … rows and of the most that it will get, made
@@ -71,6 +81,13 @@ extension Device {
     package var identity: DeviceIdentity { DeviceIdentity(name: name, driver: "none") }
     package var copying: CopyDescription? { nil }
     package var isSynthetic: Bool { false }
+    package var needsModelFiles: Bool { true }
+
+    package func load(_ source: ModelSource) throws(DeviceError) -> LoadedModel {
+        try load(path: source.path, name: source.name)
+    }
+
+    package func knownProfile(of model: LoadedModel) -> ModelProfile? { nil }
 
     package func prepare(_ batch: DeviceBatch) throws(DeviceError) {}
 

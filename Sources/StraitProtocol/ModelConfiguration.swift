@@ -61,6 +61,8 @@ package struct ModelConfiguration: Sendable, Hashable {
     package var deadlineMilliseconds: Double?
     /// The most requests that may wait, at least 1; nil leaves it to the server.
     package var maxQueueSize: Int?
+    /// What it costs on virtual accelerators.
+    package var virtualCosts = VirtualCosts()
     /// All `parameters`, the server's own and others.
     package var parameters: [String: String] = [:]
 

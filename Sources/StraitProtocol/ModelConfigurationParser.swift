@@ -251,10 +251,17 @@ package enum ModelConfigurationParser {
                         throw bad("\(name) is \"\(shortened(value))\"; expected \"high\" or \"low\"", at: field)
                     }
                     configuration.defaultClass = declared
+                case _ where name.hasPrefix(VirtualCosts.prefix):
+                    let own = String(name.dropFirst(VirtualCosts.prefix.count))
+                    if let expected = configuration.virtualCosts.set(own, to: value) {
+                        throw bad(
+                            "\(shortened(name)) is \"\(shortened(value))\"; expected \(expected)", at: field)
+                    }
                 default:
                     guard !name.hasPrefix(ownPrefix) else {
                         throw bad(
-                            "unknown parameter \"\(shortened(name))\"; expected strait.deadline_ms or strait.class",
+                            "unknown parameter \"\(shortened(name))\"; expected strait.deadline_ms, strait.class or "
+                                + "strait.virtual_…",
                             at: field)
                     }
                     warn("parameter \"\(shortened(name))\" is not supported and ignored", at: field)

@@ -39,6 +39,9 @@ package struct RepositoryEntry: Sendable {
         guard FileSystem.kind(path) == .directory else { return path }
         return "\(path)/\(ModelRepository.defaultModelFilename)"
     }
+
+    /// Whether there is a file of one version. Where scanning needed files, there is one of each.
+    package func hasModelFile(version: Int) -> Bool { FileSystem.kind(modelFile(version: version)) == .file }
 }
 
 /// A folder of models in Triton's layout: `<model>/[config.pbtxt]` and `<model>/<version>/model.onnx`.
@@ -55,8 +58,10 @@ package enum ModelRepository {
     /// A model with a problem does not stop the others: it is listed with the problem. Plain files in the folder and
     /// names that start with a dot are passed over.
     ///
+    /// - Parameter needsFiles: whether a model whose file is missing has a problem. Where it has not, because no device
+    ///   reads files, a model needs no folder of a version either, if it has a config.pbtxt: it is version 1 then.
     /// - Throws: ``RepositoryError`` where the folder itself is missing or cannot be read.
-    package static func scan(path: String) throws(RepositoryError) -> [RepositoryEntry] {
+    package static func scan(path: String, needsFiles: Bool = true) throws(RepositoryError) -> [RepositoryEntry] {
         let root = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
         switch FileSystem.kind(root) {
         case nil:
@@ -72,7 +77,7 @@ package enum ModelRepository {
             guard FileSystem.kind(directory) == .directory else { continue }
             var entry = RepositoryEntry(name: name, directory: directory)
             do throws(RepositoryError) {
-                try inspect(&entry)
+                try inspect(&entry, needsFiles: needsFiles)
             } catch {
                 entry.problem = error
             }
@@ -81,22 +86,24 @@ package enum ModelRepository {
         return entries
     }
 
-    private static func inspect(_ entry: inout RepositoryEntry) throws(RepositoryError) {
+    private static func inspect(_ entry: inout RepositoryEntry, needsFiles: Bool) throws(RepositoryError) {
         guard isServable(entry.name) else {
             throw RepositoryError(
                 .badName,
                 "a model's name has at most \(maximumNameLength) letters, digits and -_.+ of ASCII; rename the folder",
                 path: entry.directory)
         }
-        try readVersions(&entry)
         let configPath = "\(entry.directory)/config.pbtxt"
-        if FileSystem.kind(configPath) != nil {
+        let isConfigured = FileSystem.kind(configPath) != nil
+        try readVersions(&entry, orOne: isConfigured && !needsFiles)
+        if isConfigured {
             let text = try FileSystem.read(configPath, limit: ModelConfigurationParser.maximumSize)
             let outcome = try ModelConfigurationParser.parse(text, path: configPath, model: entry.name)
             entry.config = outcome.configuration
             entry.warnings += outcome.warnings
         }
         try chooseVersions(&entry)
+        guard needsFiles else { return }
         for version in entry.chosenVersions {
             let file = entry.modelFile(version: version)
             guard FileSystem.kind(file) == .file else {
@@ -119,7 +126,8 @@ package enum ModelRepository {
             }
     }
 
-    private static func readVersions(_ entry: inout RepositoryEntry) throws(RepositoryError) {
+    /// - Parameter isOneEnough: whether there is version 1 where there is none with a folder.
+    private static func readVersions(_ entry: inout RepositoryEntry, orOne isOneEnough: Bool) throws(RepositoryError) {
         for name in try FileSystem.names(in: entry.directory, limit: maximumEntries) {
             guard name.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else { continue }
             let path = "\(entry.directory)/\(name)"
@@ -131,6 +139,7 @@ package enum ModelRepository {
             entry.availableVersions.append(version)
         }
         entry.availableVersions.sort()
+        if entry.availableVersions.isEmpty, isOneEnough { entry.availableVersions = [1] }
         guard !entry.availableVersions.isEmpty else {
             throw RepositoryError(
                 .missing, "the model has no version; expected a folder such as 1/ with \(defaultModelFilename) in it",

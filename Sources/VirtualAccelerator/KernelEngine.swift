@@ -47,7 +47,7 @@ struct KernelEngine: Sendable {
     private var priority: StreamPriority?
     private let noise: NoiseLevels
     let preemption: PreemptionCosts
-    let courses: [KernelCourse]
+    var courses: [KernelCourse]
     var running: [Kernel] = []
     var waiting: [Kernel] = []
     private var updatedAt: Int64 = 0

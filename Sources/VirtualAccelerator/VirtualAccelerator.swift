@@ -11,7 +11,7 @@ package struct VirtualAccelerator: Sendable {
     /// The devices.
     package let description: AcceleratorDescription
     /// The models.
-    package let models: [KernelModel]
+    package private(set) var models: [KernelModel]
 
     /// How far a job has come.
     enum Stage: Sendable {
@@ -63,6 +63,31 @@ package struct VirtualAccelerator: Sendable {
     /// Jobs that were submitted and have not finished.
     package var liveJobs: Int { records.count - freeRecords.count }
 
+    /// Adds a model behind the others.
+    ///
+    /// - Returns: its position.
+    @discardableResult
+    package mutating func add(_ model: KernelModel) -> Int {
+        models.append(model)
+        let course = KernelCourse(model)
+        for device in kernels.indices { kernels[device].courses.append(course) }
+        return models.count - 1
+    }
+
+    /// When something happens next of which somebody is told; nil when nothing will. What is submitted until then may
+    /// bring it forward.
+    ///
+    /// - Complexity: that of `advance` until then, on a copy.
+    package var nextTold: Int64? {
+        var future = self
+        var events: [AcceleratorEvent] = []
+        while let next = future.nextEvent {
+            future.advance(to: next, into: &events)
+            if let first = events.first { return first.time }
+        }
+        return nil
+    }
+
     /// When something happens next, a change that nobody is told of included; nil when nothing will.
     package var nextEvent: Int64? {
         var next = min(copiesIn.next, copiesOut.next)
@@ -89,7 +114,8 @@ package struct VirtualAccelerator: Sendable {
         }
         _ = copiesIn.submit(
             job: index, device: job.device,
-            bytes: bytes(models[job.model].bytesInPerRow, of: job, luck: Noise.mix(key, 101)), rate: rate(for: job),
+            bytes: bytes(job.bytesIn, models[job.model].bytesInPerRow, of: job, luck: Noise.mix(key, 101)),
+            rate: rate(for: job),
             at: time)
     }
 
@@ -135,7 +161,8 @@ package struct VirtualAccelerator: Sendable {
             events.append(AcceleratorEvent(time: now, job: job.id, kind: .kernelsDone))
             _ = copiesOut.submit(
                 job: index, device: device,
-                bytes: bytes(models[job.model].bytesOutPerRow, of: job, luck: Noise.mix(records[index].key, 102)),
+                bytes: bytes(
+                    job.bytesOut, models[job.model].bytesOutPerRow, of: job, luck: Noise.mix(records[index].key, 102)),
                 rate: rate(for: job), at: now)
         }
         for index in started { records[index].startedAt = now }
@@ -169,8 +196,8 @@ package struct VirtualAccelerator: Sendable {
         return models[job.model].isPinned ? link.pinnedRate : link.pageableRate
     }
 
-    private func bytes(_ bytesPerRow: Int, of job: Job, luck: UInt64) -> Double {
-        Double(bytesPerRow * job.rows) * Noise.factor(sigma: description.noise.copy, luck)
+    private func bytes(_ known: Int?, _ bytesPerRow: Int, of job: Job, luck: UInt64) -> Double {
+        Double(known ?? bytesPerRow * job.rows) * Noise.factor(sigma: description.noise.copy, luck)
     }
 
     private func slowdown(of model: Int) -> Double {
@@ -197,6 +224,10 @@ package struct Job: Sendable, Hashable {
     package var noiseKey: UInt64
     /// Whether it runs on a high stream, which counts on devices whose streams have priorities.
     package var isHigh: Bool
+    /// Bytes to copy to the device; nil for what its model says of its rows.
+    package var bytesIn: Int?
+    /// Bytes to copy back; nil for what its model says of its rows.
+    package var bytesOut: Int?
 
     /// A job.
     package init(id: Int, device: Int, model: Int, rows: Int, noiseKey: UInt64, isHigh: Bool = false) {

@@ -77,6 +77,43 @@ internal import Testing
         #expect(outcome.warnings.contains { $0.hasPrefix("m/config.pbtxt:5: parameter \"intra_op_thread_count\"") })
     }
 
+    @Test func virtualCostsAreRead() throws {
+        func line(_ name: String, _ value: String) -> String {
+            "parameters { key: \"strait.virtual_\(name)\" value { string_value: \"\(value)\" } }\n"
+        }
+        let values = [
+            ("base_ms", "1.5"), ("row_ms", "0.25"), ("input_bytes", "600000"), ("output_bytes", "0"), ("compute", "1"),
+            ("bandwidth", "0.75"), ("cache", "0"), ("cache_sensitivity", "0.45"), ("pinned", "false"), ("phases", "6"),
+        ]
+        let outcome = try parse(values.map(line).joined())
+        var costs = VirtualCosts()
+        costs.baseMilliseconds = 1.5
+        costs.rowMilliseconds = 0.25
+        costs.inputBytes = 600_000
+        costs.outputBytes = 0
+        costs.compute = 1
+        costs.bandwidth = 0.75
+        costs.cache = 0
+        costs.cacheSensitivity = 0.45
+        costs.isPinned = false
+        costs.phases = 6
+        #expect(outcome.configuration.virtualCosts == costs && outcome.warnings.isEmpty)
+        #expect(values.map(\.0) == VirtualCosts.names)
+        let wrong = [
+            ("base_ms", "-1", "milliseconds"), ("row_ms", "nan", "milliseconds"), ("base_ms", "1e9", "milliseconds"),
+            ("input_bytes", "1.5", "whole number of bytes"), ("output_bytes", "-1", "whole number of bytes"),
+            ("compute", "1.1", "share from 0 to 1"), ("cache", "much", "share from 0 to 1"),
+            ("pinned", "1", "\"true\""),
+            ("phases", "-1", "whole number"), ("colour", "3", "strait.virtual_base_ms"),
+        ]
+        for (name, value, expected) in wrong {
+            let error = failure("\n" + line(name, value))
+            #expect(
+                error?.line == 2 && error?.message.contains(expected) == true, "\(name): \(String(describing: error))")
+            #expect(error?.message.contains("strait.virtual_\(name) is \"\(value)\"") == true)
+        }
+    }
+
     static let faults: [(text: String, line: Int?, expected: String)] = [
         ("max_batch_size: 8\n\nbatch_max: 4\n", 3, "unknown field \"batch_max\""),
         ("input {\n  name: \"x\"\n  colour: 3\n}\nmax_batch_size: 8", 3, "unknown field \"input.colour\""),

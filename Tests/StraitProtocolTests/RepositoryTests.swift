@@ -90,6 +90,21 @@ internal import Testing
         #expect(entries[2].modelFile(version: 1).hasSuffix("weights/1/model.onnx/model.onnx"))
     }
 
+    @Test func filesMayMissWhereNobodyReadsThem() throws {
+        let folder = TemporaryFolder()
+        folder.write("bare/config.pbtxt")
+        folder.makeFolder("empty/3")
+        folder.write("full/1/model.onnx")
+        folder.makeFolder("nothing")
+        folder.write("picky/config.pbtxt", "version_policy { specific { versions: 7 } }")
+        let entries = try ModelRepository.scan(path: folder.path, needsFiles: false)
+        #expect(entries.map(\.name) == ["bare", "empty", "full", "nothing", "picky"])
+        #expect(entries.map { $0.problem?.code } == [nil, nil, nil, .missing, .missing])
+        #expect(entries[0].chosenVersions == [1] && entries[1].chosenVersions == [3])
+        #expect(entries[..<3].map { $0.hasModelFile(version: $0.chosenVersions[0]) } == [false, false, true])
+        #expect(try ModelRepository.scan(path: folder.path).count { $0.problem == nil } == 1)
+    }
+
     @Test func aMissingRepositoryIsAnError() {
         let folder = TemporaryFolder()
         folder.write("file")

@@ -20,6 +20,9 @@ int platform_pin_thread(const uint8_t *set);
 /// Names the calling thread; the first 15 bytes count.
 void platform_name_thread(const char *name);
 
+/// Lets the system wake the calling thread on time, rather than up to 50 µs later to save power.
+void platform_wake_on_time(void);
+
 /// Waits for a semaphore until a time of the monotonic clock. 0, or an errno (ETIMEDOUT).
 int platform_wait_until(sem_t *semaphore, int64_t nanoseconds);
 

@@ -33,33 +33,13 @@ extension LibraryEntry {
     }
 }
 
-/// A class of GPU, relative to the L4 that the catalogue's times are of. Of the right order, not measured;
-/// docs/scenarios.md tells where each number comes from.
-struct GPUClass: Sendable {
-    /// Of the time that any batch takes: launches, and layers too small to fill the device.
-    var baseTime = 1.0
-    /// Of the time that each row takes: arithmetic and memory traffic.
-    var timePerRow = 1.0
-    /// Of what the largest batch needs of the device.
-    var demand = 1.0
-    var streams = 16
-    var link = Link()
-
-    static let l4 = GPUClass()
-    static let a100 = GPUClass(baseTime: 0.6, timePerRow: 0.3, demand: 0.75, streams: 32)
-
+extension GPUClass {
     /// Puts a scenario's models on such devices.
     func apply(to scenario: inout Scenario) {
         scenario.streams = streams
         scenario.link = link
         for index in scenario.models.indices {
-            var kernels = scenario.models[index].kernels
-            kernels.baseTime = (Duration(nanoseconds: kernels.baseTime) * baseTime).nanoseconds
-            kernels.timePerRow = (Duration(nanoseconds: kernels.timePerRow) * timePerRow).nanoseconds
-            kernels.demand.compute *= demand
-            kernels.demand.bandwidth *= demand
-            kernels.demand.cache *= demand
-            scenario.models[index].kernels = kernels
+            scenario.models[index].kernels = running(scenario.models[index].kernels)
         }
     }
 }
