@@ -232,7 +232,10 @@ package final class Engine: Sendable {
                     compute: result.times.kernels, predicted: slot.predictedFinish - submission.arrived)
                 // Of a batch that was split the scheduler knows only that it failed; this request may have results.
                 let outputs = try result.outputs[part].get()
-                return .answered(Answer(outputs: outputs, isLate: now > submission.deadline, timing: timing))
+                return .answered(
+                    Answer(
+                        outputs: outputs, isLate: now > submission.deadline, timing: timing,
+                        isSynthetic: device.isSynthetic))
             } catch {
                 return .refused(Refusal(ProtocolError(.failedInternally, error.message)))
             }

@@ -91,9 +91,12 @@ package struct InferenceService: Sendable {
         if !request.outputs.isEmpty {
             outputs = request.outputs.compactMap { wanted in answer.outputs.first { $0.name == wanted.name } }
         }
+        var parameters: [Parameter] = []
+        if answer.isLate { parameters.append(Parameter("strait_late", .bool(true))) }
+        if answer.isSynthetic { parameters.append(Parameter("strait_synthetic", .bool(true))) }
         return InferenceResponse(
             modelName: model.specification.name, modelVersion: String(model.specification.version), id: request.id,
-            parameters: answer.isLate ? [Parameter("strait_late", .bool(true))] : [], outputs: outputs)
+            parameters: parameters, outputs: outputs)
     }
 }
 

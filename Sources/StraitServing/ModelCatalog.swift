@@ -32,7 +32,7 @@ package struct ModelCatalog: Sendable {
     ) throws(RepositoryError) {
         var models: [String: [Version]] = [:]
         var warnings: [String] = []
-        for entry in try ModelRepository.scan(path: path) {
+        for entry in try ModelRepository.scan(path: path, needsFiles: device.needsModelFiles) {
             warnings += entry.warnings
             if let problem = entry.problem {
                 models[entry.name] = [.unavailable(name: entry.name, version: nil, reason: "\(problem)")]
@@ -57,7 +57,7 @@ package struct ModelCatalog: Sendable {
         _ entry: RepositoryEntry, _ version: Int, on device: any Device, _ engine: Engine,
         _ knowledge: PriorKnowledge?, _ progress: (String) -> Void
     ) throws -> ServedModel {
-        let loaded = try device.load(path: entry.modelFile(version: version), name: entry.name)
+        let loaded = try device.load(ModelSource(entry, version: version))
         let interface = ModelInterface(loaded)
         let specification = try ModelSpecification.resolve(entry: entry, version: version, interface: interface)
         let known = knowledge?.knowledge(of: specification, loaded, on: device, log: progress)

@@ -91,6 +91,10 @@ package struct PriorKnowledge: Sendable {
             log("\(name): nothing of it will be kept: \(error)")
         }
         if let key, let profile = measured(key, log: log) { return (key, profile) }
+        if let profile = device.knownProfile(of: loaded) {
+            log("\(name): profile as its device has it")
+            return (key, profile)
+        }
         // Of an earlier server that measured it at load; what that learned refers to this very profile.
         if let key, let profile = learned?.profile(of: key) {
             log("\(name): profile kept with what was learned")
