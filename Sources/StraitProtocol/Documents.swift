@@ -8,6 +8,10 @@ package enum Documents {
     package static let platform = "onnxruntime_onnx"
     /// The name of the backend, as Triton calls it.
     package static let backend = "onnxruntime"
+    /// The protocol's extensions that are served, over either transport.
+    package static let extensions = [
+        "binary_tensor_data", "model_configuration", "parameters", "schedule_policy", "statistics",
+    ]
 
     /// The body of every answer that is not a success: `{"error": message}`.
     package static func errorBody(_ message: String) -> [UInt8] {

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import StraitTensor
+
+extension SlabPool {
+    /// Memory for a request's tensors.
+    ///
+    /// - Throws: ``ProtocolError``: `payloadTooLarge` for more than there is for all requests, `resourceExhausted` for
+    ///   more than is free.
+    func takeForTensors(_ byteCount: Int) throws(ProtocolError) -> Slab {
+        do throws(SlabError) {
+            return try take(byteCount)
+        } catch {
+            let (inUse, budget) =
+                switch error {
+                case .budgetExceeded(_, let inUse, let budget): (inUse, budget)
+                }
+            guard byteCount <= budget else {
+                throw ProtocolError(
+                    .payloadTooLarge, "the tensors need \(byteCount) bytes, the server has \(budget) for all requests")
+            }
+            throw ProtocolError(
+                .resourceExhausted,
+                "no memory for \(byteCount) bytes of tensors: \(inUse) of \(budget) are in use; try again later")
+        }
+    }
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import StraitTensor
+
+/// An inference request as it came over gRPC: which model is asked, and what.
+package struct WireRequest: Sendable {
+    /// The model's name.
+    package var modelName: String
+    /// The version asked for; nil for the latest.
+    package var modelVersion: String?
+    /// What it is asked. All outputs are wanted as binary.
+    package var request: InferenceRequest
+}
+
+/// Why a message is no request, and its id, as far as that was read: answers in a stream are told apart by it.
+package struct WireFailure: Error, Sendable {
+    /// The id; empty where none was read.
+    package let id: String
+    /// What is wrong.
+    package let error: ProtocolError
+}
+
+/// Reads a `ModelInferRequest`: a protobuf message, with tensors either in `raw_input_contents` or as typed contents.
+///
+/// Every tensor is copied once, from the message to an aligned place in a slab of the pool. As with JSON, nothing is
+/// allocated for what the message merely claims, and what it repeats is bounded.
+package enum WireRequestDecoder {
+    /// Decodes a message.
+    ///
+    /// - Parameter pool: where the memory for the tensors comes from.
+    /// - Throws: ``WireFailure``: `invalidArgument` with the path of the field, `unsupported` for parts of the protocol
+    ///   that the server does not have, `resourceExhausted` or `payloadTooLarge` where the pool has no memory.
+    /// - Complexity: O(bytes).
+    package static func decode(
+        _ message: UnsafeRawBufferPointer, pool: SlabPool
+    ) throws(WireFailure) -> WireRequest {
+        var reader = WireRequestReader(message: message)
+        do throws(ProtocolError) {
+            try reader.readRequest()
+            let inputs = try reader.makeTensors(pool: pool)
+            let request = InferenceRequest(
+                id: reader.id, priority: reader.priority, timeoutMicroseconds: reader.timeout, inputs: inputs,
+                outputs: reader.outputs, binaryOutputsByDefault: true)
+            return WireRequest(
+                modelName: reader.modelName, modelVersion: reader.modelVersion.isEmpty ? nil : reader.modelVersion,
+                request: request)
+        } catch {
+            throw WireFailure(
+                id: reader.id, error: ProtocolError(error.code, "\(reader.path): \(error.message)"))
+        }
+    }
+}

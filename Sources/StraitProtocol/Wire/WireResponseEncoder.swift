@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import StraitTensor
+
+/// A `ModelInferResponse`, or one in its stream's envelope, ready to be written where it is sent from.
+package struct WireResponse: Sendable {
+    /// Everything before the tensors.
+    private var head: [UInt8]
+    /// What follows as `raw_output_contents`, in the order of the outputs.
+    private let tensors: [Tensor]
+
+    fileprivate init(head: [UInt8], tensors: [Tensor]) {
+        self.head = head
+        self.tensors = tensors
+    }
+
+    /// Bytes of the whole message.
+    package var byteCount: Int {
+        tensors.reduce(head.count) { sum, tensor in
+            sum + Self.rawTag.count + WireWriter.length(ofVarint: UInt64(tensor.range.count)) + tensor.range.count
+        }
+    }
+
+    /// The tag of `raw_output_contents`.
+    private static let rawTag: [UInt8] = [6 << 3 | WireScanner.Form.delimited.rawValue]
+
+    /// Writes the message: the only copy of the results on their way to the transport.
+    ///
+    /// - Parameter target: exactly ``byteCount`` bytes.
+    package func write(to target: UnsafeMutableRawBufferPointer) {
+        var offset = 0
+        func put(_ bytes: UnsafeRawBufferPointer) {
+            UnsafeMutableRawBufferPointer(rebasing: target[offset...]).copyMemory(from: bytes)
+            offset += bytes.count
+        }
+        head.withUnsafeBytes(put)
+        for tensor in tensors {
+            var writer = WireWriter(capacity: 16)
+            writer.delimited(6, count: tensor.range.count)
+            writer.bytes.withUnsafeBytes(put)
+            put(tensor.bytes)
+        }
+    }
+
+    /// The same in the envelope of `ModelStreamInferResponse`.
+    package var streamed: WireResponse {
+        var writer = WireWriter(capacity: head.count + 16)
+        writer.delimited(2, count: byteCount)
+        return WireResponse(head: writer.bytes + head, tensors: tensors)
+    }
+}
+
+/// Writes the answers of gRPC's inference calls.
+package enum WireResponseEncoder {
+    /// Bytes to expect for all but the tensors; only a guess for the first allocation.
+    private static let typicalHead = 256
+
+    /// Encodes a response; every output goes out raw, as Triton sends them.
+    ///
+    /// - Complexity: O(outputs); the tensors are not touched yet.
+    package static func encode(_ response: InferenceResponse) -> WireResponse {
+        var writer = WireWriter(capacity: typicalHead)
+        writer.text(1, response.modelName)
+        writer.text(2, response.modelVersion)
+        writer.text(3, response.id)
+        for parameter in response.parameters {
+            writer.message(4) { entry in
+                entry.text(1, parameter.name)
+                entry.message(2) { write(parameter.value, to: &$0) }
+            }
+        }
+        for output in response.outputs {
+            writer.message(5) { tensor in
+                tensor.text(1, output.name)
+                tensor.text(2, output.type.name)
+                tensor.packed(3, output.shape.dimensions)
+            }
+        }
+        return WireResponse(head: writer.bytes, tensors: response.outputs)
+    }
+
+    private static func write(_ value: Parameter.Value, to writer: inout WireWriter) {
+        switch value {
+        case .bool(let value): writer.number(1, value ? 1 : 0)
+        case .int(let value): writer.number(2, UInt64(bitPattern: value))
+        case .string(let value):
+            // Chosen by being there, so an empty one is written too.
+            writer.delimited(3, count: value.utf8.count)
+            writer.append(value.utf8)
+        case .double(let value): writer.fixed64(4, value.bitPattern)
+        }
+    }
+
+    /// The answer in a stream to a request that has no results; its id tells which.
+    package static func streamedError(_ message: String, id: String) -> WireResponse {
+        var writer = WireWriter(capacity: message.utf8.count + id.utf8.count + 16)
+        writer.text(1, message)
+        writer.message(2) { $0.text(3, id) }
+        return WireResponse(head: writer.bytes, tensors: [])
+    }
+}
