@@ -105,17 +105,30 @@ if !pureOnly {
     dependencies += [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        // gRPC. Its transport brings BoringSSL, which takes most of a clean build.
+        .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.0"),
+        .package(url: "https://github.com/grpc/grpc-swift-nio-transport", from: "2.9.0"),
     ]
     targets += [
+        library("StraitNetwork", ["StraitPlatform"] + nio),
         library(
-            "StraitHTTP", ["StraitServing", "StraitCore", "StraitPlatform", "StraitProtocol", "StraitTensor"] + nio),
+            "StraitHTTP",
+            ["StraitNetwork", "StraitServing", "StraitCore", "StraitPlatform", "StraitProtocol", "StraitTensor"] + nio),
+        library(
+            "StraitGRPC",
+            [
+                "StraitNetwork", "StraitServing", "StraitCore", "StraitPlatform", "StraitProtocol", "StraitTensor",
+                "StraitWire", protobuf,
+                .product(name: "GRPCCore", package: "grpc-swift-2"),
+                .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
+            ] + nio),
         library("StraitLoad", ["StraitPlatform", "StraitProtocol", "StraitTensor"] + nio),
         tests("StraitLoadTests", ["StraitLoad", "StraitPlatform", "StraitProtocol", "StraitTensor"] + nio),
         .executableTarget(
             name: "strait",
             dependencies: [
-                "StraitHTTP", "StraitLoad", "StraitServing", "StraitDevices", "StraitProtocol", "StraitCore",
-                "StraitTensor", "StraitPlatform", "OnnxRuntime", "StraitFormats", "StraitSimulation",
+                "StraitHTTP", "StraitGRPC", "StraitLoad", "StraitServing", "StraitDevices", "StraitProtocol",
+                "StraitCore", "StraitTensor", "StraitPlatform", "OnnxRuntime", "StraitFormats", "StraitSimulation",
                 "StraitEvaluation", "VirtualAccelerator",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,

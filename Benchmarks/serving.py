@@ -55,7 +55,8 @@ class Server:
             self.port = probe.getsockname()[1]
         self.process = subprocess.Popen(
             [STRAIT, "serve", "--model-repository", MODELS, "--http-address", "127.0.0.1", "--http-port",
-             str(self.port), "--lanes", "1", "--lane-cores", str(LANE_CORE), "--no-learned"], stderr=subprocess.DEVNULL)
+             str(self.port), "--no-grpc", "--lanes", "1", "--lane-cores", str(LANE_CORE), "--no-learned"],
+            stderr=subprocess.DEVNULL)
         for _ in range(300):
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{self.port}/v2/health/ready", timeout=1)

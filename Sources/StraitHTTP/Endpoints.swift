@@ -3,7 +3,6 @@
 internal import NIOHTTP1
 internal import StraitProtocol
 package import StraitServing
-internal import Synchronization
 
 /// The answers that need no inference.
 package struct Endpoints: Sendable {
@@ -12,11 +11,6 @@ package struct Endpoints: Sendable {
     private let serverVersion: String
     private let lanes: Int
     private let readiness: Readiness
-
-    /// The protocol's extensions that are served.
-    static let extensions = [
-        "binary_tensor_data", "model_configuration", "parameters", "schedule_policy", "statistics",
-    ]
 
     package init(
         service: InferenceService, serverName: String, serverVersion: String, lanes: Int, readiness: Readiness
@@ -36,7 +30,8 @@ package struct Endpoints: Sendable {
             case .ready: return readiness.isReady ? .ok() : HTTPReply(.serviceUnavailable, error: "not ready: draining")
             case .serverMetadata:
                 return .ok(
-                    Documents.serverMetadata(name: serverName, version: serverVersion, extensions: Self.extensions))
+                    Documents.serverMetadata(
+                        name: serverName, version: serverVersion, extensions: Documents.extensions))
             case .modelReady(let name, let version):
                 _ = try service.catalog.find(name, version: version)
                 return .ok()
@@ -57,17 +52,4 @@ package struct Endpoints: Sendable {
             return HTTPReply(error)
         }
     }
-}
-
-/// Whether the server takes requests; false while it drains.
-package final class Readiness: Sendable {
-    private let ready = Atomic(true)
-
-    package init() {}
-
-    /// Whether it does.
-    package var isReady: Bool { ready.load(ordering: .relaxed) }
-
-    /// From now on it does not.
-    package func stop() { ready.store(false, ordering: .relaxed) }
 }

@@ -38,35 +38,12 @@ struct HTTPReply {
     init(_ encoded: EncodedResponse, timing: Timing) {
         self.init(status: .ok)
         self.encoded = encoded
-        headers.append(("Server-Timing", Self.serverTiming(timing)))
+        headers.append(("Server-Timing", timing.serverTiming))
     }
 
     private init(status: HTTPResponseStatus, json: [UInt8] = []) {
         self.status = status
         self.json = json
-    }
-
-    /// The metrics of the W3C's header, in milliseconds. `predicted` is when the answer was predicted to be ready.
-    private static func serverTiming(_ timing: Timing) -> String {
-        var text = "queue;dur="
-        append(timing.queue, to: &text)
-        text += ", copy;dur="
-        append(timing.copy, to: &text)
-        text += ", compute;dur="
-        append(timing.compute, to: &text)
-        text += ", predicted;dur="
-        append(timing.predicted, to: &text)
-        return text
-    }
-
-    /// Appends milliseconds with three decimals.
-    private static func append(_ duration: Duration, to text: inout String) {
-        let microseconds = max(0, duration.nanoseconds) / 1000
-        text += String(microseconds / 1000)
-        text += "."
-        let fraction = microseconds % 1000
-        if fraction < 100 { text += fraction < 10 ? "00" : "0" }
-        text += String(fraction)
     }
 
     /// The head to send.

@@ -3,9 +3,9 @@
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
+internal import StraitNetwork
 internal import StraitPlatform
 package import StraitServing
-internal import Synchronization
 
 /// The HTTP front end: listens, and gives each connection a handler on one of a few event loops.
 package final class HTTPServer: Sendable {
@@ -89,56 +89,5 @@ package final class HTTPServer: Sendable {
         connections.quiesce()
         _ = connections.waitUntilEmpty(milliseconds: milliseconds)
         try? group.syncShutdownGracefully()
-    }
-}
-
-/// The open connections, bounded.
-private final class ConnectionRegistry: Sendable {
-    private struct State {
-        var channels: [ObjectIdentifier: any Channel] = [:]
-        var isQuiescing = false
-    }
-
-    private let state = Mutex(State())
-    private let limit: Int
-    private let changed = Wakeup()
-
-    init(limit: Int) { self.limit = limit }
-
-    /// Enters a connection until it closes; false when there are too many.
-    func add(_ channel: any Channel) -> Bool {
-        let id = ObjectIdentifier(channel)
-        let isAdded = state.withLock { state in
-            guard state.channels.count < limit, !state.isQuiescing else { return false }
-            state.channels[id] = channel
-            return true
-        }
-        if isAdded { channel.closeFuture.whenComplete { [weak self] _ in self?.remove(id) } }
-        return isAdded
-    }
-
-    private func remove(_ id: ObjectIdentifier) {
-        let isLast = state.withLock { state in
-            state.channels[id] = nil
-            return state.isQuiescing && state.channels.isEmpty
-        }
-        if isLast { changed.signal() }
-    }
-
-    /// Tells all connections that the server is going away.
-    func quiesce() {
-        let channels = state.withLock { state in
-            state.isQuiescing = true
-            return Array(state.channels.values)
-        }
-        for channel in channels { channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) }
-    }
-
-    func waitUntilEmpty(milliseconds: Int64) -> Bool {
-        let end = MonotonicClock.nanoseconds() + milliseconds * 1_000_000
-        while !state.withLock({ $0.channels.isEmpty }) {
-            guard changed.wait(untilNanoseconds: end) else { return false }
-        }
-        return true
     }
 }

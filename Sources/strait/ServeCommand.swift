@@ -6,6 +6,7 @@ internal import OnnxRuntime
 internal import StraitCore
 internal import StraitDevices
 internal import StraitFormats
+internal import StraitGRPC
 internal import StraitHTTP
 internal import StraitPlatform
 internal import StraitServing
@@ -22,7 +23,7 @@ struct ServeCommand: ParsableCommand {
             once with 504 and the predicted finish. GET /v2/health/ready says 200 when every model is loaded.
 
             EXAMPLE
-              strait serve --model-repository models --http-port 8000 --lanes 2
+              strait serve --model-repository models --http-port 8000 --grpc-port 8001 --lanes 2
             """)
 
     @OptionGroup var options: ServeOptions
@@ -90,16 +91,20 @@ struct ServeCommand: ParsableCommand {
                 service: service, serverName: "strait", serverVersion: Strait.version, lanes: placement.laneCount,
                 readiness: readiness),
             readiness: readiness, limits: limits)
-        let address = "http://\(options.httpAddress == "0.0.0.0" ? "localhost" : options.httpAddress):\(server.port)"
+        let grpc = try grpcFrontEnd(service, placement, readiness)
+        let address = "http://\(Self.host(options.httpAddress)):\(server.port)"
         Console.log("ready: \(catalog.served.count) of \(catalog.all.count) models at \(address)")
+        if let grpc { Console.log("gRPC at \(Self.host(options.grpcAddress)):\(grpc.port)") }
         Console.log(QueryHint.text(for: catalog.served, address: address))
 
         let signal = ProcessLimits.waitForSignal(Self.signals)
         Console.log("\(signal == SIGINT ? "SIGINT" : "SIGTERM"): draining")
         readiness.stop()
         server.stopListening()
+        grpc?.stopListening()
         let isDrained = engine.drain(within: .seconds(Double(options.exitTimeoutSecs)))
         server.stop(withinMilliseconds: Self.lastRepliesMilliseconds)
+        grpc?.stop(withinMilliseconds: Self.lastRepliesMilliseconds)
         keeper?.stop()
         recorder?.stop()
         report(engine)
@@ -109,6 +114,25 @@ struct ServeCommand: ParsableCommand {
         }
         engine.stop()
     }
+
+    /// The gRPC front end, listening; nil where it is not wanted.
+    private func grpcFrontEnd(
+        _ service: InferenceService, _ placement: ServeOptions.Placement, _ readiness: Readiness
+    ) throws -> GRPCFrontEnd? {
+        guard !options.noGrpc else { return nil }
+        var limits = GRPCLimits()
+        limits.messageBytes = options.maxBody << 20
+        limits.connections = options.maxConnections
+        limits.idleSeconds = Int64(options.idleTimeoutSecs)
+        return try GRPCFrontEnd(
+            host: options.grpcAddress, port: options.grpcPort, threads: placement.networkThreads,
+            cores: placement.networkCores, service: service,
+            server: ServerDescription(name: "strait", version: Strait.version, lanes: placement.laneCount),
+            readiness: readiness, limits: limits)
+    }
+
+    /// An address as somebody on this machine reaches it.
+    private static func host(_ address: String) -> String { address == "0.0.0.0" ? "localhost" : address }
 
     /// Raises the limit of descriptors as far as the system lets it, and says where that is too little.
     private func makeRoomForConnections() throws {

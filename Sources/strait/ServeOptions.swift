@@ -10,11 +10,20 @@ struct ServeOptions: ParsableArguments {
     @Option(name: [.long, .customLong("model-store")], help: "The folder of models, in Triton's layout.")
     var modelRepository: String
 
-    @Option(help: "The address to listen on.")
+    @Option(help: "The address to listen on for HTTP.")
     var httpAddress = "0.0.0.0"
 
     @Option(help: "The port for HTTP; 0 takes any free one.")
     var httpPort = 8000
+
+    @Option(help: "The address to listen on for gRPC.")
+    var grpcAddress = "0.0.0.0"
+
+    @Option(help: "The port for gRPC; 0 takes any free one.")
+    var grpcPort = 8001
+
+    @Flag(help: "Serve HTTP only.")
+    var noGrpc = false
 
     @Option(help: "Threads for the network. Default: the cores that have no lane, at least 1, at most 4.")
     var httpThreads: Int?
@@ -94,6 +103,7 @@ struct ServeOptions: ParsableArguments {
 
     mutating func validate() throws {
         try check((0...65_535).contains(httpPort), "--http-port is \(httpPort); expected 0 to 65535")
+        try check((0...65_535).contains(grpcPort), "--grpc-port is \(grpcPort); expected 0 to 65535")
         try check(lanes.map { (1...256).contains($0) } ?? true, "--lanes is \(lanes ?? 0); expected 1 to 256")
         try check(
             httpThreads.map { (1...64).contains($0) } ?? true, "--http-threads is \(httpThreads ?? 0); expected 1 to 64"

@@ -50,16 +50,18 @@ class Server:
     def __init__(self, repository=MODELS, *arguments, learned=False, prefix=()):
         # Every run starts from the same, and leaves nothing behind, unless a test is about just that.
         self.repository, self.arguments = repository, arguments if learned else (*arguments, "--no-learned")
-        self.prefix, self.process, self.port = prefix, None, None
+        self.prefix, self.process, self.port, self.grpc_port = prefix, None, None, None
         self.log = tempfile.TemporaryFile("w+")
 
     def start(self):
         assert STRAIT.exists(), f"there is no {STRAIT}: run `make build` first (or `make test`, which does)"
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        with socket.socket() as one, socket.socket() as other:
+            one.bind(("127.0.0.1", 0))
+            other.bind(("127.0.0.1", 0))
+            self.port, self.grpc_port = one.getsockname()[1], other.getsockname()[1]
         command = [*self.prefix, STRAIT, "serve", "--model-repository", self.repository, "--http-address", "127.0.0.1",
-                   "--http-port", str(self.port), "--lanes", "1", *self.arguments]
+                   "--http-port", str(self.port), "--grpc-address", "127.0.0.1", "--grpc-port", str(self.grpc_port),
+                   "--lanes", "1", *self.arguments]
         self.process = subprocess.Popen(list(map(str, command)), stdout=self.log, stderr=subprocess.STDOUT, cwd=ROOT)
         limit = time.monotonic() + START_LIMIT
         while not self.ready():
@@ -104,6 +106,10 @@ class Server:
     @property
     def url(self):
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def grpc_url(self):
+        return f"127.0.0.1:{self.grpc_port}"
 
     # -- raw HTTP ----------------------------------------------------------------------------------------------------
 

@@ -80,8 +80,8 @@ def test_requests_beyond_the_descriptors_are_answered_when_there_are_some(reposi
 
 def test_too_few_descriptors_to_start_are_told(repository):
     told = subprocess.run(
-        [*limited("n", 8), STRAIT, "serve", "--model-repository", repository, "--http-port", "0", "--no-learned",
-         "--no-quick-profile"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+        [*limited("n", 8), STRAIT, "serve", "--model-repository", repository, "--http-port", "0", "--no-grpc",
+         "--no-learned", "--no-quick-profile"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
     assert told.returncode == 1, told.stdout[-2000:]
     assert "files" in told.stdout and "ulimit" in told.stdout, told.stdout[-2000:]
 
