@@ -93,8 +93,8 @@ if !serverTestsOnly {
         tests(
             "StraitServingTests",
             [
-                "StraitServing", "StraitCore", "StraitDevices", "StraitFormats", "StraitProtocol", "StraitTensor",
-                "OnnxRuntime",
+                "StraitServing", "StraitCore", "StraitDevices", "StraitFormats", "StraitPlatform", "StraitProtocol",
+                "StraitTensor", "OnnxRuntime",
             ]),
     ]
 }
