@@ -59,7 +59,8 @@ package final class GRPCFrontEnd: Sendable {
         let start = ListenerStart()
         let connections = ConnectionRegistry(limit: limits.connections)
         let listener = Listener(group: group, host: host, port: port, connections: connections, start: start)
-        let transport = Listener.Transport(listenerFactory: listener, config: limits.configuration)
+        let transport = Listener.Transport(
+            listenerFactory: listener, config: limits.configuration(IncomingBudget(pool: service.pool)))
         let running = GRPCServer(transport: transport, router: router)
         let ended = Wakeup()
         self.connections = connections

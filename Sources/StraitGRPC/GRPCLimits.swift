@@ -2,6 +2,7 @@
 
 internal import GRPCCore
 internal import GRPCNIOTransportHTTP2Posix
+internal import NIOCore
 
 // StraitGRPC: the gRPC front end. It decodes and encodes; all between is StraitServing's.
 
@@ -11,7 +12,7 @@ package struct GRPCLimits: Sendable, Hashable {
     package var messageBytes = 256 << 20
     /// Connections at one time.
     package var connections = 16_384
-    /// How long a connection without a call may stay.
+    /// How long a connection without a call may stay, and a call wait for the rest of a message.
     package var idleSeconds: Int64 = 300
 
     package init() {}
@@ -32,7 +33,7 @@ package struct GRPCLimits: Sendable, Hashable {
     static let leastPingSeconds: Int64 = 10
 
     /// As the transport takes it.
-    var configuration: Listener.Transport.Config {
+    func configuration(_ budget: IncomingBudget) -> Listener.Transport.Config {
         var configuration = Listener.Transport.Config.defaults
         configuration.rpc.maxRequestPayloadSize = messageBytes
         configuration.compression.enabledAlgorithms = .all
@@ -46,6 +47,13 @@ package struct GRPCLimits: Sendable, Hashable {
         configuration.connection.keepalive.clientBehavior.minPingIntervalWithoutCalls = .seconds(Self.leastPingSeconds)
         // It holds each answer back for 100 µs in the hope of another.
         configuration.connection.flushCoalescing = nil
+        let limits = self
+        configuration.channelDebuggingCallbacks.onAcceptHTTP2Stream = { channel in
+            channel.eventLoop.makeCompletedFuture {
+                try channel.pipeline.syncOperations.addHandler(
+                    MessageGate(limits: limits, budget: budget), position: .first)
+            }
+        }
         return configuration
     }
 }
