@@ -42,11 +42,15 @@ package final class Engine: Sendable {
     }
 
     /// An engine for one device. Add models, then call ``start()``.
+    ///
+    /// - Parameter interference: what co-runners' slow-downs are predicted with.
     package init(
-        policy: PolicyName, limits: SchedulerLimits = SchedulerLimits(), device: any Device,
-        clock: any EngineClock = SystemClock(), timer: any EngineTimer = TimerThread()
+        policy: PolicyName, interference: EstimatorName = .kalman, limits: SchedulerLimits = SchedulerLimits(),
+        device: any Device, clock: any EngineClock = SystemClock(), timer: any EngineTimer = TimerThread()
     ) {
-        var state = State(scheduler: Scheduler(policy: policy, limits: limits))
+        var options = SchedulerOptions()
+        options.estimator = interference
+        var state = State(scheduler: Scheduler(policy: policy, limits: limits, options: options))
         let description = DeviceDescription(lanes: device.laneCount, copying: device.copying)
         state.scheduler.step(.deviceAdded(description), at: clock.now(), into: &state.actions)
         self.state = Mutex(state)

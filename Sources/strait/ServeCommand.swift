@@ -53,10 +53,14 @@ struct ServeCommand: ParsableCommand {
             laneCount: placement.laneCount, cores: placement.laneCores, environment: try Environment(library: library),
             pool: pool)
         let policy = PolicyName(rawValue: options.policy) ?? .strait
-        let engine = Engine(policy: policy, limits: SchedulerLimits(maximumWaiting: options.maxQueue), device: device)
+        let interference = EstimatorName(rawValue: options.interference) ?? .kalman
+        let engine = Engine(
+            policy: policy, interference: interference, limits: SchedulerLimits(maximumWaiting: options.maxQueue),
+            device: device)
         Console.log(
             "strait \(Strait.version), ONNX Runtime \(library.version) (\(library.path)), policy \(policy.rawValue), "
-                + "\(placement.laneCount) lane(s) on \(device.name)")
+                + "\(placement.laneCount) lane(s) on \(device.name)"
+                + (interference == .kalman ? "" : ", interference \(interference.rawValue)"))
         let knowledge = try PriorKnowledge(
             for: device, profile: options.profile.map { .file($0) } ?? .beside(repository: options.modelRepository),
             learned: options.learnedPath, quickProfiler: options.noQuickProfile ? nil : QuickProfiler(pool: pool),

@@ -46,6 +46,14 @@ struct ServeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "What predicts how batches slow each other down: \(Self.estimators). All but kalman are controls.",
+            valueName: "name"))
+    var interference = EstimatorName.kalman.rawValue
+
+    private static let estimators = EstimatorName.allCases.map(\.rawValue).joined(separator: " or ")
+
+    @Option(
+        help: ArgumentHelp(
             "Deadlines in milliseconds of requests that name none and whose model names none.",
             valueName: "high=MS,low=MS"))
     var defaultDeadline = "high=1000,low=30000"
@@ -118,6 +126,9 @@ struct ServeOptions: ParsableArguments {
             PolicyName(rawValue: policy)?.isForSimulation != true,
             "--policy is '\(policy)', which only the simulator can run: it needs devices that pause or kill batches, or "
                 + "knowledge of what is to come; there are \(PolicyName.live.map(\.rawValue).joined(separator: ", "))")
+        try check(
+            EstimatorName(rawValue: interference) != nil,
+            "--interference is '\(interference)'; there are \(Self.estimators)")
         try check(
             deadlines != nil, "--default-deadline is '\(defaultDeadline)'; expected for instance high=1000,low=30000")
         try check(!noLearned || learned == nil, "--learned and --no-learned contradict each other")
