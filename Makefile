@@ -9,13 +9,15 @@ EVALUATION ?= evaluation
 DECODER ?= request
 SECONDS ?= 60
 RESILIENCE_SECONDS ?= 60
+PROFILE ?= .build/profile
+PROFILE_FLAGS ?= --lanes 2
 
 STRAIT := .build/release/strait
 VENV_PYTHON := .strait/venv/bin/python
 # Absolute, because tests run in folders of their own.
 export STRAIT_ONNXRUNTIME := $(CURDIR)/.strait/onnxruntime/libonnxruntime.so
 
-.PHONY: help setup build run demo bench bench-core bench-sim bench-core-pipe test test-pure test-long test-server torture torture-core evaluate evaluate-smoke check format clean fidelity fuzz resilience
+.PHONY: help setup build run demo bench bench-core bench-sim bench-core-pipe test test-pure test-long test-server torture torture-core evaluate evaluate-smoke check format clean fidelity fuzz resilience profile interference
 
 help: ## this list
 	@echo "Strait: serves ONNX models to two classes of requests, each with a deadline."
@@ -88,6 +90,16 @@ evaluate-smoke: build ## a few cells of it with tuning seeds, into evaluation-sm
 
 fidelity: setup build ## how close the simulator comes to the server on this machine (ten minutes, on a quiet one)
 	$(PYTHON) scripts/fidelity
+
+# At the shapes that `make fidelity` and `make interference` serve.
+profile: setup build ## measure the demo models on two lanes into PROFILE=FOLDER, and draw docs/figures/profile.svg (five minutes, on a quiet machine; PROFILE_FLAGS=--quick is hasty)
+	mkdir -p $(PROFILE)
+	$(STRAIT) profile --model-repository .strait/models --output $(PROFILE)/models.profile.json \
+		--shape minilm,input_ids:1x64,attention_mask:1x64 --shape ocr_rec,x:1x3x48x320 $(PROFILE_FLAGS) \
+		--figure docs/figures/profile.svg
+
+interference: setup build ## what lanes beyond cores do to predictions on the server, with and without interference (half an hour, on a quiet machine)
+	$(PYTHON) scripts/interference
 
 check: ## the repository's own rules: format, licence lines, imports, generated code
 	@$(PYTHON) scripts/check

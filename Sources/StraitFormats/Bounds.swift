@@ -48,6 +48,10 @@ enum Bounds {
     static let curves = 64
     /// Batch sizes in a curve.
     static let points = 256
+    /// Measurements that a profile was made from: some dozens for each model.
+    static let measurements = 65_536
+    /// Times on the calendar in milliseconds since 1970, as far as a double counts them.
+    static let calendar: ClosedRange<Int64> = 0...1 << 53
     /// Bytes of a name.
     static let name = 256
     /// Sorts of rows that are told apart over all models; each is remembered until its model's number is given again.

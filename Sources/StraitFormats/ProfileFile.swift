@@ -49,6 +49,10 @@ package struct ProfileFile: Sendable, Hashable {
     package var device: Device
     /// The models, each name and version once.
     package var models: [Model]
+    /// When that was, in milliseconds since 1970; nil where it is not known.
+    package var calendarMilliseconds: Int64?
+    /// What the profiles were made from. Schedulers have no use for it; people and pictures have.
+    package var records: [ProfileRecord] = []
 
     /// A file's content.
     package init(device: Device, models: [Model]) {
@@ -69,7 +73,7 @@ package struct ProfileFile: Sendable, Hashable {
 
     // -- reading --------------------------------------------------------------------------------------------------
 
-    private static let keys = ["strait_profile", "device", "models"]
+    private static let keys = ["strait_profile", "device", "calendar_ms", "models", "measurements"]
     private static let modelKeys = ["name", "version", "hash", "profile"]
 
     /// Reads a file.
@@ -85,6 +89,8 @@ package struct ProfileFile: Sendable, Hashable {
         try fields.version("strait_profile", Self.version, otherwise: "measure again with strait profile")
         let deviceNode = try fields.node("device", "an object with name and driver")
         let nodes = try fields.optionalArray("models", atMost: Bounds.models)
+        let measurements = try fields.optionalArray("measurements", atMost: Bounds.measurements)
+        calendarMilliseconds = try fields.optionalWhole("calendar_ms", in: Bounds.calendar)
         try fields.finish(known: Self.keys)
         device = try Device(json: deviceNode, at: "device")
         models = []
@@ -97,6 +103,10 @@ package struct ProfileFile: Sendable, Hashable {
                     key: "models[\(index)].name", offset: node.offset)
             }
             models.append(model)
+        }
+        for (index, node) in measurements.enumerated() {
+            var fields = try JSONFields(node, at: "measurements[\(index)]")
+            records.append(try ProfileRecord(&fields))
         }
     }
 
@@ -131,6 +141,9 @@ package struct ProfileFile: Sendable, Hashable {
             if !ModelKey.versions.contains(model.version) { return "\(model.name) has the version \(model.version)" }
             if let flaw = model.profile.flaw() { return "in the profile of \(model.name) \(flaw)" }
         }
+        if let calendarMilliseconds, !Bounds.calendar.contains(calendarMilliseconds) { return "its date is none" }
+        if records.count > Bounds.measurements { return "there are more than \(Bounds.measurements) measurements" }
+        for record in records { if let flaw = record.flaw() { return flaw } }
         return nil
     }
 
@@ -140,6 +153,10 @@ package struct ProfileFile: Sendable, Hashable {
         text.integer(Self.version)
         text.raw(",\n  \"device\": ")
         device.write(to: &text)
+        if let calendarMilliseconds {
+            text.raw(",\n  \"calendar_ms\": ")
+            text.integer(Int(calendarMilliseconds))
+        }
         text.raw(",\n  \"models\": [")
         for (index, model) in models.enumerated() {
             text.raw(index > 0 ? ",\n    {" : "\n    {")
@@ -153,7 +170,13 @@ package struct ProfileFile: Sendable, Hashable {
             model.profile.write(to: &text, indentation: "        ")
             text.raw("\n      }\n    }")
         }
-        text.raw("\n  ]\n}\n")
+        text.raw("\n  ]")
+        if !records.isEmpty { text.raw(",\n  \"measurements\": [") }
+        for (index, record) in records.enumerated() {
+            text.raw(index > 0 ? ",\n    " : "\n    ")
+            record.write(to: &text)
+        }
+        text.raw(records.isEmpty ? "\n}\n" : "\n  ]\n}\n")
         return text.bytes
     }
 }

@@ -22,7 +22,7 @@ package struct QuickProfiler: Sendable {
     /// What dimensions that vary are taken to be, besides the batch. The first that the model can run is measured at all
     /// batch sizes, the others at one row as far as time allows, because a sentence of 16 words and one of 256 differ by
     /// more than their length. 48 is for pictures of lines of text, which are that high.
-    private static let sizes = [64, 256, 16, 512, 48, 1]
+    static let sizes = [64, 256, 16, 512, 48, 1]
 
     /// A profiler.
     ///

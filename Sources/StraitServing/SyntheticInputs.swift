@@ -33,19 +33,52 @@ struct SyntheticInputs {
         }
     }
 
+    /// What dimensions that vary are taken to be, besides the batch.
+    enum Size: Sendable, Hashable {
+        /// All of them this.
+        case all(Int)
+        /// Those of inputs as they are named, whose outermost dimension counts rows in a batchable model; those of others
+        /// as `otherwise`.
+        case shapes([String: [Int]], otherwise: Int)
+
+        /// Whether an input's shape is given by name.
+        fileprivate func names(_ input: String) -> Bool {
+            if case .shapes(let shapes, _) = self { shapes[input] != nil } else { false }
+        }
+
+        /// What an input's dimension is.
+        fileprivate func dimension(_ index: Int, of input: String) -> Int {
+            switch self {
+            case .all(let size): size
+            case .shapes(let shapes, let otherwise): shapes[input].map { $0[index] } ?? otherwise
+            }
+        }
+    }
+
     /// Inputs of so many rows, with every other dimension that varies at `size`.
     ///
     /// - Throws: ``Refusal`` where they would be too large.
     init(
         _ specification: ModelSpecification, _ loaded: LoadedModel, rows: Int, size: Int, pool: SlabPool
     ) throws {
+        try self.init(specification, loaded, rows: rows, size: .all(size), pool: pool)
+    }
+
+    /// Inputs of so many rows and of a size.
+    ///
+    /// - Throws: ``Refusal`` where they would be too large, or a shape does not fit the model.
+    init(
+        _ specification: ModelSpecification, _ loaded: LoadedModel, rows: Int, size: Size, pool: SlabPool
+    ) throws {
         let ones = Self.countingSymbols(specification)
+        try Self.check(size, specification, loaded)
         var tensors: [Tensor] = []
         for input in loaded.inputs {
             var shape = Self.shape(of: input, specification)
             for index in shape.indices where shape[index] < 0 {
                 let counts = Self.counts(index, input, specification, ones)
-                shape[index] = counts ? rows : size
+                let isBatch = counts && (specification.isBatchable || !size.names(input.name))
+                shape[index] = isBatch ? rows : size.dimension(index, of: input.name)
             }
             let element = Self.element(of: input.type)
             guard let elements = Shape(shape).elementCount, elements <= Self.largestInput / element.count else {
@@ -60,6 +93,23 @@ struct SyntheticInputs {
         self.tensors = tensors
         self.rows = rows
         elementsPerRow = Submission.elementsPerRow(of: tensors, rows: rows)
+    }
+
+    /// Whether declared shapes are of inputs that there are, and could be theirs.
+    private static func check(_ size: Size, _ specification: ModelSpecification, _ loaded: LoadedModel) throws {
+        guard case .shapes(let shapes, _) = size else { return }
+        for (name, shape) in shapes {
+            guard let input = loaded.inputs.first(where: { $0.name == name }) else {
+                let known = loaded.inputs.map(\.name).joined(separator: ", ")
+                throw Refusal(description: "it has no input \(name); its inputs are \(known)")
+            }
+            let served = Self.shape(of: input, specification)
+            let fits =
+                served.count == shape.count && zip(served, shape).allSatisfy { $0 == $1 || ($0 < 0 && $1 > 0) }
+            guard fits else {
+                throw Refusal(description: "its input \(name) is of shape \(Shape(served)), not \(Shape(shape))")
+            }
+        }
     }
 
     /// A one, in the bytes of its type; of strings an empty one, which is its length.

@@ -14,7 +14,7 @@ struct Strait: AsyncParsableCommand {
         version: version,
         subcommands: [
             ServeCommand.self, LoadCommand.self, ModelsCommand.self, SimulateCommand.self, EvaluateCommand.self,
-            EstimatorsCommand.self, CoreCommand.self, DemoCommand.self, FidelityCommand.self,
+            EstimatorsCommand.self, CoreCommand.self, DemoCommand.self, FidelityCommand.self, ProfileCommand.self,
         ])
 
     /// What clients are told too.

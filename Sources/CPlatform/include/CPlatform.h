@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// CPlatform: the few calls of Linux that glibc shows only to C programs which ask for GNU extensions.
+// CPlatform: the few calls of Linux that glibc shows only to C programs which ask for GNU extensions, and two loops that
+// keep a processor busy in known ways, whatever a compiler thinks of them.
 
 #ifndef STRAIT_CPLATFORM_H
 #define STRAIT_CPLATFORM_H
 
 #include <semaphore.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /// Bytes of a set of cores: glibc's own measure, 1024 cores.
@@ -28,5 +30,11 @@ int platform_wait_until(sem_t *semaphore, int64_t nanoseconds);
 
 /// Makes malloc keep memory of up to `mmap_threshold` bytes in the process, and up to `trim_threshold` of it idle.
 void platform_keep_memory(int mmap_threshold, int trim_threshold);
+
+/// Does `rounds` rounds of arithmetic in registers.
+void platform_compute(uint64_t rounds);
+
+/// Reads `count` numbers, adds to each, and writes the sums.
+void platform_sweep(double *to, const double *from, size_t count);
 
 #endif

@@ -38,6 +38,10 @@ enum ReportStyle {
         .p{fill:var(--k)}.bar{fill:var(--k);opacity:.8}.name{fill:var(--k)}.kg.name{fill:var(--soft)}.bold{font-weight:700}
         .lead{fill:none;stroke:var(--k);stroke-width:.7;opacity:.6}
         .high{fill:var(--k0)}.low{fill:var(--low)}.copy{fill:var(--k5)}.missed{stroke:var(--bad);stroke-width:1.2}
+        .zone{fill:var(--k);opacity:.16}
+        .heat0,.heat1,.heat2,.heat3,.heat4,.heat5,.heat6,.heat7{fill:var(--k1)}.heat0{fill:var(--grid);fill-opacity:.45}\
+        .heat1{fill-opacity:.08}.heat2{fill-opacity:.16}.heat3{fill-opacity:.24}.heat4{fill-opacity:.32}\
+        .heat5{fill-opacity:.4}.heat6{fill-opacity:.48}.heat7{fill-opacity:.56}
         .late{fill:var(--bad)}.lane{fill:var(--grid);opacity:.45}.met{stroke:var(--good);stroke-width:1}
 
         """

@@ -33,6 +33,13 @@ struct Drawing {
         body += "<polyline points=\"\(places)\" class=\"\(style)\"/>\n"
     }
 
+    /// The area that straight lines from point to point, and back to the first, enclose.
+    mutating func area(_ points: [Point], _ style: String) {
+        guard points.count > 2 else { return }
+        let places = points.map { "\(Markup.coordinate($0.x)),\(Markup.coordinate($0.y))" }.joined(separator: " ")
+        body += "<polygon points=\"\(places)\" class=\"\(style)\"/>\n"
+    }
+
     /// Many separate straight lines as one element.
     mutating func strokes(_ lines: [(from: Point, to: Point)], _ style: String) {
         guard !lines.isEmpty else { return }

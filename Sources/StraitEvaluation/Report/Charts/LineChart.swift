@@ -10,6 +10,8 @@ struct LineChart {
         var halfAcross = 0.0
         /// Shown beside the point; empty for nothing.
         var label = ""
+        /// How far up a shaded zone reaches from the point; nil for no zone.
+        var reach: Double?
     }
 
     /// A line, or a set of points.
@@ -69,7 +71,9 @@ struct LineChart {
         let bottom = Self.top + max(height, Double(names.count) * Self.lineHeight)
         var picture = Drawing(width: width, height: bottom + Self.below)
         let across = scale(x, shown.flatMap { $0.marks.map(\.x) }, from: Self.left, to: right)
-        let values = shown.flatMap { $0.marks.flatMap { [$0.y.value] + ($0.y.halfWidth.isFinite ? [$0.y.upper] : []) } }
+        let values = shown.flatMap { line in
+            line.marks.flatMap { [$0.y.value, $0.reach ?? $0.y.value] + ($0.y.halfWidth.isFinite ? [$0.y.upper] : []) }
+        }
         let up = scale(y, values, from: bottom, to: Self.top)
         let frame = Box(left: Self.left, top: Self.top, width: right - Self.left, height: bottom - Self.top)
         drawAxes(&picture, frame, across, up)
@@ -129,6 +133,11 @@ struct LineChart {
     }
 
     private func draw(_ line: Series, _ picture: inout Drawing, _ across: Scale, _ up: Scale) {
+        let zone = line.marks.filter { $0.reach?.isFinite == true }
+        picture.area(
+            zone.map { Point(x: across.place($0.x), y: up.place($0.y.value)) }
+                + zone.reversed().map { Point(x: across.place($0.x), y: up.place($0.reach ?? $0.y.value)) },
+            "\(line.style) zone")
         for mark in line.marks where mark.y.halfWidth.isFinite && mark.y.halfWidth > 0 {
             let place = across.place(mark.x)
             picture.interval(
