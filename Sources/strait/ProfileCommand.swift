@@ -159,7 +159,9 @@ struct ProfileCommand: ParsableCommand {
         unlink(options.journalPath)
         try draw(file)
         Console.log("\(models.count) profile(s) in \(options.outputPath)")
-        if let noise = ProfileNoise(records) { Console.log("the machine was \(noise.words)") }
+        guard let noise = ProfileNoise(records) else { return }
+        Console.log("the machine was \(noise.words)")
+        if noise.isNoisy { Console.log("measure again while nothing else runs: demands, above all, are blurred by it") }
     }
 
     private func draw(_ file: ProfileFile) throws {

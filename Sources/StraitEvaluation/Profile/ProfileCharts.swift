@@ -24,7 +24,7 @@ struct ProfileCharts {
                 + "many times as long the batches of a row took beside those of a column, alone being 1; the last two "
                 + "columns are loops "
                 + "that use up arithmetic and memory. Demand: what schedulers are told, as shares of the device, at the "
-                + "largest batch. Noise: one fixed piece of work, done now and then.",
+                + "largest batch. Noise: one fixed piece of work, done now and then. Copying: gathering the rows of a batch.",
             panels: panels)
     }
 
@@ -148,10 +148,10 @@ struct ProfileCharts {
             LineChart.Mark(
                 x: Double(index + 1), y: Estimate(value: (time / noise.median - 1) * 100, halfWidth: 0))
         }
-        let reach = max(5, marks.map { $0.y.value.magnitude }.max() ?? 5)
+        let values = marks.map(\.y.value)
         return LineChart(
             title: "Noise: \(noise.verdict)", x: .init(label: "the same work, again and again"),
-            y: .init(label: "off its median, %", low: -min(reach, 20), high: reach),
+            y: .init(label: "off its median, %", low: min(-5, values.min() ?? 0), high: max(5, values.max() ?? 0)),
             series: [.init(name: "", style: "k0", marks: marks)], joins: false, height: 150
         ).drawing()
     }

@@ -41,8 +41,11 @@ package struct ProfileNoise: Sendable, Hashable {
     /// The judgement in a word or two.
     package var verdict: String {
         if spread <= Self.quiet, others ?? 0 <= Self.quietOthers { return "quiet" }
-        return spread <= Self.uneasy && others ?? 0 <= Self.uneasyOthers ? "a little noisy" : "noisy"
+        return isNoisy ? "noisy" : "a little noisy"
     }
+
+    /// Whether it was too noisy to believe what was measured.
+    package var isNoisy: Bool { spread > Self.uneasy || others ?? 0 > Self.uneasyOthers }
 
     /// One sentence for people.
     package var words: String {

@@ -148,13 +148,13 @@ package final class DeviceBench: ProfilingBench {
     // -- beside others --------------------------------------------------------------------------------------------
 
     package func runTogether(
-        _ subjects: [Subject], beside stressor: Stressor?, for span: StraitCore.Duration
+        _ subjects: [Subject], from lane: Int, beside stressor: Stressor?, for span: StraitCore.Duration
     ) throws -> Company {
-        let batches = try subjects.enumerated().map { try batch($1, lane: $0) }
+        let batches = try subjects.enumerated().map { try batch($1, lane: lane + $0) }
         let threads = stressor.flatMap { stress?.start($0) }
         defer { threads?.stop() }
         for batch in batches { lanes.startLoop(batch) }
-        let used = 0..<batches.count
+        let used = lane..<lane + batches.count
         // What one does until all others run is not beside them.
         wait { lanes.leastRuns(on: used).map { $0 > 0 && threads?.haveBegun ?? true } ?? true }
         let start = MonotonicClock.nanoseconds()

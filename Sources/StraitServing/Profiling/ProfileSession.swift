@@ -162,9 +162,9 @@ package struct ProfileSession {
         var (slowdowns, losses, copies) = ([Double](), [Double](), [StraitCore.Duration]())
         for _ in 0..<plan.pace.rounds {
             guard !isStopped() else { return nil }
-            let alone = try bench.runTogether([subject], beside: nil, for: window * 0.5)
+            let alone = try bench.runTogether([subject], from: 0, beside: nil, for: window * 0.5)
             let stress = bench.run(stressor, for: window * 0.5)
-            let both = try bench.runTogether([subject], beside: stressor, for: window)
+            let both = try bench.runTogether([subject], from: 0, beside: stressor, for: window)
             slowdowns.append(Self.ratio(both.means[0], alone.means[0]))
             losses.append(stress - both.stress)
             copies.append(both.copyIn)
@@ -182,10 +182,10 @@ package struct ProfileSession {
         var (ofFirst, ofSecond) = ([Double](), [Double]())
         for _ in 0..<plan.pace.rounds {
             guard !isStopped() else { return nil }
-            let firstAlone = try bench.runTogether([first], beside: nil, for: window * 0.5)
-            let secondAlone =
-                first == second ? firstAlone : try bench.runTogether([second], beside: nil, for: window * 0.5)
-            let both = try bench.runTogether([first, second], beside: nil, for: window)
+            // Each where it then runs beside the other: cores differ, and so does what else they have to do.
+            let firstAlone = try bench.runTogether([first], from: 0, beside: nil, for: window * 0.5)
+            let secondAlone = try bench.runTogether([second], from: 1, beside: nil, for: window * 0.5)
+            let both = try bench.runTogether([first, second], from: 0, beside: nil, for: window)
             ofFirst.append(Self.ratio(both.means[0], firstAlone.means[0]))
             ofSecond.append(Self.ratio(both.means[1], secondAlone.means[0]))
         }

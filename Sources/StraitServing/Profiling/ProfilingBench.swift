@@ -27,10 +27,12 @@ package protocol ProfilingBench: AnyObject {
 
     /// Runs batches in loops, each on a lane of its own, and a stressor beside them if one is named.
     ///
-    /// - Parameter span: how long at least; longer where batches are.
+    /// - Parameters:
+    ///   - lane: that of the first; the others have the next ones.
+    ///   - span: how long at least; longer where batches are.
     /// - Throws: why a model failed.
     func runTogether(
-        _ subjects: [Subject], beside stressor: Stressor?, for span: StraitCore.Duration
+        _ subjects: [Subject], from lane: Int, beside stressor: Stressor?, for span: StraitCore.Duration
     ) throws -> Company
 
     /// Runs a stressor alone.

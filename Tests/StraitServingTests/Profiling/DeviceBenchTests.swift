@@ -169,7 +169,7 @@ private final class QuickDevice: Device {
         try bench(Self.device()) { bench in
             _ = try bench.add(Self.model(), shapes: [])
             let company = try bench.runTogether(
-                [Self.subject(192, 4), Self.subject(48, 1)], beside: nil, for: .milliseconds(2))
+                [Self.subject(192, 4), Self.subject(48, 1)], from: 0, beside: nil, for: .milliseconds(2))
             #expect(company.means == [768, 48] && company.stress == 0)
             #expect(company.copyIn.nanoseconds == 7)
             // And the lanes are free again.
@@ -181,7 +181,8 @@ private final class QuickDevice: Device {
         try bench(Self.device { $0.parts.count == 2 }) { bench in
             _ = try bench.add(Self.model(), shapes: [])
             #expect(throws: DeviceError.self) {
-                try bench.runTogether([Self.subject(48, 1), Self.subject(48, 2)], beside: nil, for: .milliseconds(1))
+                try bench.runTogether(
+                    [Self.subject(48, 1), Self.subject(48, 2)], from: 0, beside: nil, for: .milliseconds(1))
             }
             #expect(try bench.run(Self.subject(48, 1), times: 2).count == 2)
         }
@@ -203,7 +204,7 @@ private final class QuickDevice: Device {
         #expect(bench.takesTurns(.bandwidth) && !bench.takesTurns(.compute))
         #expect(bench.run(.compute, for: .milliseconds(5)) > 0)
         _ = try bench.add(Self.model(), shapes: [])
-        let company = try bench.runTogether([Self.subject(192, 1)], beside: .compute, for: .milliseconds(5))
+        let company = try bench.runTogether([Self.subject(192, 1)], from: 0, beside: .compute, for: .milliseconds(5))
         #expect(company.stress > 0 && company.means == [192])
     }
 }

@@ -84,7 +84,7 @@ final class KnownBench: ProfilingBench {
     }
 
     func runTogether(
-        _ subjects: [Subject], beside stressor: Stressor?, for span: StraitCore.Duration
+        _ subjects: [Subject], from lane: Int, beside stressor: Stressor?, for span: StraitCore.Duration
     ) throws -> Company {
         clock.advance(by: span)
         if subjects.count > 1 { together.append(subjects) }
