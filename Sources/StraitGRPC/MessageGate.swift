@@ -51,7 +51,8 @@ final class MessageGate: ChannelInboundHandler {
                 return refuse(problem, context)
             }
             if part.endStream { isOwed = false }
-        case .rstStream, .priority, .settings, .pushPromise, .ping, .goAway, .windowUpdate, .alternativeService, .origin:
+        case .rstStream, .priority, .settings, .pushPromise, .ping, .goAway, .windowUpdate, .alternativeService,
+            .origin:
             break
         }
         context.fireChannelRead(data)
@@ -97,7 +98,8 @@ final class MessageGate: ChannelInboundHandler {
         var rest = bytes
         while rest.readableBytes > 0 {
             if missing == 0 {
-                guard let next = rest.readBytes(length: min(Self.prefixLength - prefix.count, rest.readableBytes)) else {
+                guard let next = rest.readBytes(length: min(Self.prefixLength - prefix.count, rest.readableBytes))
+                else {
                     break
                 }
                 prefix += next
