@@ -99,7 +99,24 @@ final class BenchLanes: LaneDriver {
             return (batch, false)
         }
         if tells { wakeup.signal() }
-        return next
+        guard let next, device.copying != nil else { return next }
+        // Such a device is given its batches by `run` alone.
+        device.run(next, on: next.lane)
+        return nil
+    }
+
+    func copiedIn(_ batch: DeviceBatch) {}
+
+    func kernelsDone(_ batch: DeviceBatch) {}
+
+    func deviceLost(_ device: any Device, _ reason: DeviceError) {
+        lanes.withLock { lanes in
+            for index in lanes.indices where lanes[index].isBusy {
+                lanes[index].isBusy = false
+                lanes[index].failure = reason
+            }
+        }
+        wakeup.signal()
     }
 }
 
