@@ -17,7 +17,8 @@ VENV_PYTHON := .strait/venv/bin/python
 # Absolute, because tests run in folders of their own.
 export STRAIT_ONNXRUNTIME := $(CURDIR)/.strait/onnxruntime/libonnxruntime.so
 
-.PHONY: help setup build run demo bench bench-core bench-sim bench-core-pipe test test-pure test-long test-server torture torture-core evaluate evaluate-smoke check format clean fidelity fuzz resilience profile interference
+# No target is the name of a file.
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## this list
 	@echo "Strait: serves ONNX models to two classes of requests, each with a deadline."
@@ -50,6 +51,27 @@ test-server: setup build ## the server's Swift tests (release), then scripts and
 	STRAIT_SERVER_TESTS=1 $(SWIFT) test -c release --disable-testable-imports
 	$(VENV_PYTHON) -m pytest scripts/tests Tests/Conformance Tests/Resilience
 
+test-sanitized: test-asan test-tsan ## tests under AddressSanitizer and ThreadSanitizer, of what can fail there (docs/testing.md)
+
+# Optimised, for speed, and because only the optimiser lets go of what is used no more while its memory may be.
+ASAN_TESTS := -c release -Xswiftc -enable-testing --sanitize=address --scratch-path .build-asan
+test-asan: export STRAIT_PURE := 1
+test-asan: export STRAIT_SANITIZER := address
+test-asan: export ASAN_OPTIONS := detect_leaks=1:allocator_may_return_null=1
+test-asan: export LSAN_OPTIONS := suppressions=$(CURDIR)/Tests/leaks.txt
+test-asan: setup
+	$(SWIFT) build --product straitPackageTests $(ASAN_TESTS)
+	SWIFT_BACKTRACE=enable=no $(SWIFT) test --skip-build --disable-xctest $(ASAN_TESTS)
+
+# A race is reported and the tests go on; then the process ends with a code that fails them.
+TSAN_TESTS := --sanitize=thread --scratch-path .build-tsan --disable-index-store
+test-tsan: export STRAIT_PURE := 1
+test-tsan: export STRAIT_SANITIZER := thread
+test-tsan: export TSAN_OPTIONS := allocator_may_return_null=1
+test-tsan: setup
+	$(SWIFT) build --product straitPackageTests $(TSAN_TESTS)
+	SWIFT_BACKTRACE=enable=no $(SWIFT) test --skip-build --disable-xctest $(TSAN_TESTS)
+
 resilience: setup build ## the server under faults, each kept up for RESILIENCE_SECONDS=N (60; a quarter of an hour in all), and a table of them
 	STRAIT_RESILIENCE_SECONDS=$(RESILIENCE_SECONDS) $(VENV_PYTHON) -m pytest Tests/Resilience
 
@@ -72,6 +94,12 @@ fuzz: ## make up inputs for one decoder, DECODER=request (all: Fuzzing/dictionar
 
 bench: setup build ## what serving costs, beside ONNX Runtime in a loop (two minutes, on a quiet machine)
 	$(VENV_PYTHON) Benchmarks/serving.py
+
+count: ## instructions of the scheduler's step and the codecs against Benchmarks/instructions.json, within 1 % (needs valgrind)
+	@$(PYTHON) Benchmarks/instructions.py
+
+count-record: ## count them, and put them on record
+	@$(PYTHON) Benchmarks/instructions.py --record
 
 bench-core: ## what a decision of the scheduler costs, each policy against edf-priority
 	STRAIT_PURE=1 $(SWIFT) run -c release --package-path Benchmarks --scratch-path .build-bench DecisionCost

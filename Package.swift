@@ -8,6 +8,11 @@ import PackageDescription
 let pureOnly = Context.environment["STRAIT_PURE"] == "1"
 // STRAIT_SERVER_TESTS=1 leaves out the tests of the pure targets, so that the others run against the release build.
 let serverTestsOnly = Context.environment["STRAIT_SERVER_TESTS"] == "1"
+// STRAIT_SANITIZER=thread goes with --sanitize=thread: it tells ThreadSanitizer what it cannot see by itself, and leaves
+// out the tests of what has one thread only. STRAIT_SANITIZER=address leaves out those of what touches no memory by its
+// address.
+let sanitizer = Context.environment["STRAIT_SANITIZER"]
+let isForThreadSanitizer = sanitizer == "thread"
 
 let swiftSettings: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
@@ -44,7 +49,7 @@ var targets: [Target] = [
     .target(name: "CPlatform"),
     .target(name: "COnnxRuntime", cSettings: [.unsafeFlags(["-O2"])]),
 
-    library("StraitPlatform", ["CPlatform"]),
+    library("StraitPlatform", isForThreadSanitizer ? ["CPlatform", "CThreadSanitizer"] : ["CPlatform"]),
     library("StraitTensor"),
     library("StraitCore"),
     library("VirtualAccelerator"),
@@ -64,6 +69,8 @@ var targets: [Target] = [
     library(
         "StraitEvaluation", ["StraitCore", "StraitFormats", "StraitPlatform", "StraitSimulation", "VirtualAccelerator"]),
 ]
+
+if isForThreadSanitizer { targets.append(.target(name: "CThreadSanitizer", path: "Tests/CThreadSanitizer")) }
 
 // Their tests look inside (@testable), which the release build of `make test-server` does not allow.
 if !serverTestsOnly {
@@ -98,6 +105,15 @@ if !serverTestsOnly {
             ]),
     ]
 }
+
+let untouched: [String: Set<String>] = [
+    "thread": [
+        "FuzzTests", "StraitCoreTests", "StraitFormatsTests", "StraitProtocolTests", "StraitSimulationTests",
+        "VirtualAcceleratorTests",
+    ],
+    "address": ["StraitCoreTests", "StraitEvaluationTests", "StraitSimulationTests", "VirtualAcceleratorTests"],
+]
+if let untouched = sanitizer.flatMap({ untouched[$0] }) { targets.removeAll { untouched.contains($0.name) } }
 
 // -- floors 4 and 5: the network and the command -----------------------------------------------------------------
 
@@ -140,10 +156,17 @@ if !pureOnly {
 // -- benchmarks of what is `package`, which a package of their own could not see ---------------------------------
 
 if Context.environment["STRAIT_BENCHMARKS"] == "1" {
-    targets.append(
+    targets += [
         .executableTarget(
             name: "SimulationSpeed", dependencies: ["StraitCore", "StraitSimulation"],
-            path: "Benchmarks/Sources/SimulationSpeed", swiftSettings: swiftSettings))
+            path: "Benchmarks/Sources/SimulationSpeed", swiftSettings: swiftSettings),
+        .target(
+            name: "SchedulerLoad", dependencies: ["StraitCore"], path: "Benchmarks/Sources/SchedulerLoad",
+            swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "InstructionCounts", dependencies: ["SchedulerLoad", "StraitCore", "StraitProtocol", "StraitTensor"],
+            path: "Benchmarks/Sources/InstructionCounts", swiftSettings: swiftSettings),
+    ]
 }
 
 // -- the fuzzer (`make fuzz`) ------------------------------------------------------------------------------------

@@ -25,7 +25,8 @@ final class ScriptedDevice: Device {
     private let rehearsal: @Sendable (DeviceBatch) -> StraitCore.Duration?
 
     private struct State {
-        var driver: (any LaneDriver)?
+        /// The engine, which owns this.
+        weak var driver: (any LaneDriver)?
         var running: [Int: DeviceBatch] = [:]
         var started: [DeviceBatch] = []
         var loaded = 0

@@ -51,7 +51,8 @@ final class VirtualDevice: Device, @unchecked Sendable {
     private let pool: SlabPool
     private let faults: Faults
     private var generator: Seeded
-    private var driver: (any LaneDriver)?
+    /// The engine, which owns this.
+    private weak var driver: (any LaneDriver)?
     private var loaded = 0
 
     init(lanes: Int, clock: VirtualClock, pool: SlabPool, faults: Faults, seed: UInt64) {
