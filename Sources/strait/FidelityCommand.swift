@@ -18,9 +18,12 @@ struct FidelityCommand: ParsableCommand {
             recording took (times: calibrated); or what was recorded, with the machine's speed over time (times: recorded). \
             docs/fidelity.md has results.
 
+            A server on virtual devices is compared with the simulated devices of a scenario of the same models (--scenario).
+
             EXAMPLE
               strait serve --model-repository models --no-learned --record run.jsonl
               strait fidelity run.jsonl --from 5 --json fidelity.json
+              strait fidelity virtual.jsonl --from 5 --scenario devices-4 --speed 0.25
             """)
 
     @Argument(help: ArgumentHelp("Recordings of servers.", valueName: "recording"))
@@ -38,6 +41,12 @@ struct FidelityCommand: ParsableCommand {
     @Option(help: "Where the device's times are from: \(names). All there is a source for, if not given.")
     var times: Twin.Times?
 
+    @Option(help: "The scenario, or its file, whose devices and models were the server's virtual ones.")
+    var scenario: String?
+
+    @Option(help: "The speed= of the server's virtual devices.")
+    var speed = 1.0
+
     @Option(help: "Write the rows to this file as JSON.")
     var json: String?
 
@@ -45,6 +54,9 @@ struct FidelityCommand: ParsableCommand {
 
     func validate() throws {
         guard from >= 0, from < 1e6 else { throw ValidationError("--from is \(from); expected seconds from 0") }
+        guard scenario == nil || (times == nil && calibration == nil) else {
+            throw ValidationError("--scenario is where times are from; it takes neither --times nor --calibration")
+        }
     }
 
     func run() throws {
@@ -52,17 +64,25 @@ struct FidelityCommand: ParsableCommand {
             let seeds = try Sweep.seeds(seeds)
             let calibration = try calibration.map { (path) throws(FormatError) in try Recording(path: path) }
             let sources = times.map { [$0] } ?? Twin.Times.allCases.filter { $0 != .calibrated || calibration != nil }
+            let devices = try scenario.map { (name) throws(SimulationError) in
+                try ScenarioLibrary.scenario(nameOrPath: name)
+            }
             var rows: [FidelityFile.Row] = []
             for path in recordings {
                 let recording = try Recording(path: path)
+                if let devices {
+                    let twin = try Twin(of: recording, on: devices, speed: speed)
+                    rows += try compare(recording, with: twin, named: Self.name(path), Twin.scenarioTimes, seeds)
+                    continue
+                }
                 for times in sources {
                     let twin = try Twin(of: recording, times: times, calibration: calibration)
-                    rows += try compare(recording, with: twin, named: Self.name(path), times, seeds)
+                    rows += try compare(recording, with: twin, named: Self.name(path), times.rawValue, seeds)
                 }
             }
             if recordings.count > 1 {
-                for times in sources {
-                    print(Self.verdict("All, times: \(times.rawValue)", rows.filter { $0.times == times.rawValue }))
+                for times in devices == nil ? sources.map(\.rawValue) : [Twin.scenarioTimes] {
+                    print(Self.verdict("All, times: \(times)", rows.filter { $0.times == times }))
                 }
             }
             if let json { try FidelityFile(rows: rows).write(to: json) }
@@ -85,13 +105,13 @@ struct FidelityCommand: ParsableCommand {
     }
 
     private func compare(
-        _ recording: Recording, with twin: Twin, named name: String, _ times: Twin.Times, _ seeds: [UInt64]
+        _ recording: Recording, with twin: Twin, named name: String, _ times: String, _ seeds: [UInt64]
     ) throws(SimulationError) -> [FidelityFile.Row] {
         var simulated: [Recording] = []
         for seed in seeds { simulated.append(try twin.record(seed: seed)) }
         let rows = FidelityFile.Row.comparing(
             recording, with: simulated, name: name, times: times, from: .zero + .seconds(from))
-        print("\(name), policy \(recording.head.policy), times: \(times.rawValue)")
+        print("\(name), policy \(recording.head.policy), times: \(times)")
         for caution in twin.cautions { print("  caution: \(caution)") }
         print(Self.table(rows).text, terminator: "")
         print(Self.verdict("Within the targets", rows), terminator: "\n\n")

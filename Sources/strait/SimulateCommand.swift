@@ -77,6 +77,13 @@ struct SimulateCommand: ParsableCommand {
     @Flag(help: "No progress line.")
     var quiet = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Write the models as a repository for virtual devices into this folder, and simulate nothing.",
+            discussion: "Prints for each load, as JSON, the requests that the scenario has. docs/virtual-devices.md.",
+            valueName: "folder"))
+    var writeRepository: String?
+
     @OptionGroup(title: "One run") var single: SingleRun
 
     func validate() throws {
@@ -88,6 +95,7 @@ struct SimulateCommand: ParsableCommand {
         if list { return print(Self.library) }
         do {
             let sweep = try makeSweep()
+            if let writeRepository { return try RepositoryWriter(folder: writeRepository).write(sweep.scenarios) }
             if try single.make(sweep) { return }
             let results = try SweepRunner(sweep, threads: threads ?? CoreSet.allowed().count, quiet: quiet).run()
             // Where the JSON goes to standard output, nothing else does.

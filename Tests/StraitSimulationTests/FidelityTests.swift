@@ -55,7 +55,7 @@ internal import VirtualAccelerator
         let twin = try Twin(of: live, times: times, calibration: calibration)
         let simulated = try (10..<13).map { try twin.record(seed: $0) }
         return FidelityFile.Row.comparing(
-            live, with: simulated, name: "r", times: times, from: .zero + .seconds(5))
+            live, with: simulated, name: "r", times: times.rawValue, from: .zero + .seconds(5))
     }
 
     @Test(arguments: Twin.Times.allCases, [1, 2])
@@ -166,5 +166,74 @@ internal import VirtualAccelerator
         ] {
             #expect(cautions.contains { $0.contains(words) }, "\(words)")
         }
+    }
+}
+
+/// The counterpart of a server on virtual devices. Again a simulation takes its place.
+@Suite struct VirtualFidelityTests {
+    /// A server on virtual devices of a speed: all that the scenario's devices do takes 1/speed of the time.
+    private func served(_ scenario: Scenario, speed: Double) throws -> Recording {
+        var server = scenario
+        for index in server.models.indices {
+            server.models[index].kernels.baseTime = Int64(Double(server.models[index].kernels.baseTime) / speed)
+            server.models[index].kernels.timePerRow = Int64(Double(server.models[index].kernels.timePerRow) / speed)
+        }
+        server.link.overhead = Int64(Double(server.link.overhead) / speed)
+        server.link.pinnedRate *= speed
+        server.link.pageableRate *= speed
+        server.uplink = server.uplink.map { $0 * speed }
+        server.noise.shortestHiccup = Int64(Double(server.noise.shortestHiccup) / speed)
+        server.noise.longestHiccup = Int64(Double(server.noise.longestHiccup) / speed)
+        server.duration = .seconds(1 / speed)
+        server.warmUp = .zero
+        return try Simulation.record(server, PolicySetup(.edfPriority), seed: 3).recording
+    }
+
+    /// To the nanosecond: the same luck for the same requests.
+    @Test(arguments: [1.0, 0.25])
+    func theTwinDoesTheSame(speed: Double) throws {
+        let scenario = try ScenarioLibrary.scenario(named: "devices-2")
+        let live = try served(scenario, speed: speed)
+        let twin = try Twin(of: live, on: scenario, speed: speed)
+        #expect(twin.cautions.isEmpty && live.answers.count > 2000)
+        let same = try twin.record(seed: 3)
+        #expect(same.answers == live.answers)
+        #expect(same.batches.map(\.kernelsDoneAt) == live.batches.map(\.kernelsDoneAt))
+        // At another speed it is another server.
+        #expect(try Twin(of: live, on: scenario, speed: speed / 2).record(seed: 3).answers != live.answers)
+    }
+
+    @Test func whatDoesNotMatchIsRefused() throws {
+        let scenario = try ScenarioLibrary.scenario(named: "centre")
+        var short = scenario
+        short.duration = .seconds(1)
+        short.warmUp = .zero
+        let live = try Simulation.record(short, PolicySetup(.fifo), seed: 1).recording
+        var fewer = scenario
+        fewer.models.removeLast()
+        #expect(throws: SimulationError.self) { try Twin(of: live, on: fewer, speed: 1) }
+        #expect(throws: SimulationError.self) { try Twin(of: live, on: scenario, speed: 0) }
+        var larger = scenario
+        larger.models[0].kernels.maximumRows = 64
+        #expect(throws: SimulationError.self) { try Twin(of: live, on: larger, speed: 1) }
+        short.copies = false
+        let plain = try Simulation.record(short, PolicySetup(.fifo), seed: 1).recording
+        #expect(throws: SimulationError.self) { try Twin(of: plain, on: scenario, speed: 1) }
+    }
+
+    @Test func aScenarioIsWrittenAsARepository() throws {
+        let repository = try VirtualRepository(ScenarioLibrary.scenario(named: "devices-4"))
+        let configurations = repository.configurations
+        #expect(configurations.map(\.name).last == "detector-640" && configurations.count == 6)
+        let detector = try #require(configurations.last?.text)
+        for words in [
+            "max_batch_size: 8", "base_ms\" value { string_value: \"2.0\"", "row_ms\" value { string_value: \"2.6\"",
+            "input_bytes\" value { string_value: \"4900000\"", "pinned\" value { string_value: \"false\"",
+        ] { #expect(detector.contains(words), "\(words)") }
+        #expect(repository.load.contains("\"requests_per_second\":57"))
+        #expect(repository.load.contains("{\"name\":\"resnet-50\",\"share\":0.31"))
+        var clumped = try ScenarioLibrary.scenario(named: "centre")
+        clumped.arrivals = .gamma
+        #expect(throws: SimulationError.self) { try VirtualRepository(clumped) }
     }
 }

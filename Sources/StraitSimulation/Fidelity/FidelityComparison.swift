@@ -8,9 +8,10 @@ extension FidelityFile.Row {
     ///
     /// - Parameters:
     ///   - name: what the recording is called.
+    ///   - times: what results call the source of the simulated times.
     ///   - from: requests that come before are left out.
     package static func comparing(
-        _ live: Recording, with simulated: [Recording], name: String, times: Twin.Times, from: Instant
+        _ live: Recording, with simulated: [Recording], name: String, times: String, from: Instant
     ) -> [FidelityFile.Row] {
         RequestClass.allCases.flatMap { requestClass in
             ([nil] + live.head.models.indices.map(Int?.some)).compactMap { model -> FidelityFile.Row? in
@@ -18,7 +19,7 @@ extension FidelityFile.Row {
                 guard requests > 0, !simulated.isEmpty else { return nil }
                 let others = simulated.map { Self.figures($0, requestClass, model, from: from).figures }
                 return FidelityFile.Row(
-                    recording: name, policy: live.head.policy, times: times.rawValue, requestClass: requestClass,
+                    recording: name, policy: live.head.policy, times: times, requestClass: requestClass,
                     model: model.map { live.head.models[$0].name }, requests: requests, live: figures,
                     simulated: Self.combine(others) { $0.reduce(0, +) / Double($0.count) },
                     lowest: Self.combine(others) { $0.min() ?? 0 }, highest: Self.combine(others) { $0.max() ?? 0 })

@@ -36,14 +36,9 @@ package struct Twin: Sendable {
             if !holds { throw SimulationError(.badPlan, "This recording has no counterpart: \(reason).") }
         }
         try require(!head.devices.contains { $0.copies }, "its devices copy, and how fast they do is not in it")
-        try require(Set(head.devices.map(\.lanes)).count == 1, "its devices have different numbers of lanes")
-        try require(recording.arrivals.count > 0, "no request came")
-        guard let policy = PolicyName(rawValue: head.policy) else {
-            throw SimulationError(.unknownPolicy, "The recording's policy \(head.policy) is not known here.")
-        }
-        let lanes = head.devices[0].lanes
-        setup = PolicySetup(policy, lanes: lanes, limits: SchedulerLimits(maximumWaiting: head.maximumWaiting))
+        try require(!head.devices.isEmpty && !recording.arrivals.isEmpty, "no request came")
         let buckets = Self.buckets(recording)
+        var cautions: [String] = []
         for (model, counts) in zip(head.models, buckets) where !counts.isEmpty {
             try require(model.profile != nil, "the server had no profile of \(model.name)")
             if counts.count > 1 {
@@ -63,7 +58,35 @@ package struct Twin: Sendable {
         }
         let source = times == .calibrated ? calibration ?? recording : recording
         let recorded = RecordedTimes(source, profiled: Self.profiled(told, buckets: commonest))
-        scenario = Self.scenario(of: recording, told, recorded, times)
+        try self.init(of: recording, scenario: Self.scenario(of: recording, told, recorded, times), cautions)
+    }
+
+    /// The twin with given devices and models, to which the recorded requests come.
+    init(of recording: Recording, scenario: Scenario, _ others: [String] = []) throws(SimulationError) {
+        let head = recording.head
+        func require(_ holds: Bool, _ reason: String) throws(SimulationError) {
+            if !holds { throw SimulationError(.badPlan, "This recording has no counterpart: \(reason).") }
+        }
+        try require(Set(head.devices.map(\.lanes)).count == 1, "its devices have different numbers of lanes")
+        try require(!recording.arrivals.isEmpty, "no request came")
+        guard let policy = PolicyName(rawValue: head.policy) else {
+            throw SimulationError(.unknownPolicy, "The recording's policy \(head.policy) is not known here.")
+        }
+        setup = PolicySetup(
+            policy, lanes: head.devices[0].lanes, limits: SchedulerLimits(maximumWaiting: head.maximumWaiting))
+        var scenario = scenario
+        scenario.trace = recording.arrivals.map { arrival in
+            var request = Arrival(
+                at: arrival.at, model: arrival.model, arrival.requestClass, deadline: arrival.deadline - arrival.at,
+                rows: arrival.rows)
+            request.bucket = arrival.bucket
+            request.shape = arrival.shape
+            return request
+        }
+        scenario.warmUp = .zero
+        scenario.duration = (recording.arrivals.last?.at ?? .zero) - .zero + Duration(nanoseconds: 1)
+        self.scenario = scenario
+        cautions = others
         if head.hasLearned {
             cautions.append("the server knew what an earlier one had learned; the simulated one does not")
         }
@@ -138,16 +161,6 @@ package struct Twin: Sendable {
         scenario.link.overhead = recorded.overhead / 2
         scenario.noise = noise
         scenario.changes = changes
-        scenario.trace = recording.arrivals.map { arrival in
-            var request = Arrival(
-                at: arrival.at, model: arrival.model, arrival.requestClass, deadline: arrival.deadline - arrival.at,
-                rows: arrival.rows)
-            request.bucket = arrival.bucket
-            request.shape = arrival.shape
-            return request
-        }
-        scenario.warmUp = .zero
-        scenario.duration = (recording.arrivals.last?.at ?? .zero) - .zero + Duration(nanoseconds: 1)
         return scenario
     }
 
