@@ -79,8 +79,8 @@ if !serverTestsOnly {
         .target(
             name: "FuzzedDecoders",
             dependencies: [
-                "StraitCore", "StraitTensor", "StraitProtocol", "StraitFormats", "StraitSimulation",
-                "VirtualAccelerator",
+                "StraitCore", "StraitTensor", "StraitWire", "StraitProtocol", "StraitFormats", "StraitSimulation",
+                "VirtualAccelerator", protobuf,
             ],
             path: "Fuzzing/Sources/FuzzedDecoders", swiftSettings: swiftSettings),
         tests("FuzzTests", ["FuzzedDecoders"]),
@@ -93,7 +93,7 @@ if !serverTestsOnly {
             "StraitEvaluationTests",
             ["StraitEvaluation", "StraitSimulation", "StraitCore", "StraitFormats", "VirtualAccelerator"]),
         tests("OnnxRuntimeTests", ["OnnxRuntime"]),
-        tests("StraitProtocolTests", ["StraitProtocol", "StraitTensor"]),
+        tests("StraitProtocolTests", ["StraitProtocol", "StraitTensor", "StraitWire", protobuf]),
         tests(
             "VirtualDeviceTests",
             ["StraitDevices", "StraitCore", "StraitPlatform", "StraitTensor", "VirtualAccelerator"]),
@@ -124,6 +124,7 @@ if !pureOnly {
         // gRPC. Its transport brings BoringSSL, which takes most of a clean build.
         .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.0"),
         .package(url: "https://github.com/grpc/grpc-swift-nio-transport", from: "2.9.0"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.42.0"),
     ]
     targets += [
         library("StraitNetwork", ["StraitPlatform"] + nio),
@@ -137,6 +138,8 @@ if !pureOnly {
                 "StraitWire", protobuf,
                 .product(name: "GRPCCore", package: "grpc-swift-2"),
                 .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
+                .product(name: "NIOHPACK", package: "swift-nio-http2"),
+                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
             ] + nio),
         library("StraitLoad", ["StraitPlatform", "StraitProtocol", "StraitTensor"] + nio),
         tests("StraitLoadTests", ["StraitLoad", "StraitPlatform", "StraitProtocol", "StraitTensor"] + nio),

@@ -9,6 +9,8 @@ internal import StraitFormats
 package enum FuzzedDecoder: String, CaseIterable, Sendable {
     /// The body of an inference request: its JSON, and behind a NUL byte, if there is one, its binary tensors.
     case request
+    /// An inference request over gRPC: a message in protobuf.
+    case wire
     /// A model's config.pbtxt.
     case configuration
     /// A scenario in YAML.
@@ -33,6 +35,7 @@ package enum FuzzedDecoder: String, CaseIterable, Sendable {
     package func flaw(_ bytes: [UInt8]) -> String? {
         switch self {
         case .request: RequestProperty.flaw(bytes)
+        case .wire: WireProperty.flaw(bytes)
         case .configuration: ConfigurationProperty.flaw(bytes)
         case .scenario: ScenarioProperty.flaw(bytes)
         case .trace: FileProperty.flawInTrace(bytes)
