@@ -47,6 +47,7 @@ var dependencies: [Package.Dependency] = [
 
 var targets: [Target] = [
     .target(name: "CPlatform"),
+    .systemLibrary(name: "CZlib"),
     .target(name: "COnnxRuntime", cSettings: [.unsafeFlags(["-O2"])]),
 
     library("StraitPlatform", isForThreadSanitizer ? ["CPlatform", "CThreadSanitizer"] : ["CPlatform"]),
@@ -57,7 +58,7 @@ var targets: [Target] = [
         name: "StraitWire", dependencies: [protobuf], exclude: ["GENERATED.sha256"], swiftSettings: swiftSettings),
     library("OnnxRuntime", ["COnnxRuntime"]),
 
-    library("StraitProtocol", ["StraitTensor", "StraitWire", protobuf]),
+    library("StraitProtocol", ["StraitTensor", "StraitWire", "CZlib", protobuf]),
     library("StraitDevices", ["StraitCore", "StraitTensor", "StraitPlatform", "OnnxRuntime", "VirtualAccelerator"]),
 
     library("StraitFormats", ["StraitCore"]),

@@ -124,8 +124,12 @@ struct InferenceCalls: Sendable {
         }
         switch await run(request, on: model, arrived: arrived) {
         case .answered(let answer):
-            let response = service.response(to: request, from: model, answer)
-            return (WireResponseEncoder.encode(response), answer.timing)
+            do throws(ProtocolError) {
+                let response = try service.response(to: request, from: model, answer)
+                return (WireResponseEncoder.encode(response), answer.timing)
+            } catch {
+                throw Refusal(error)
+            }
         case .refused(let refusal):
             guard refusal.error.code == .cancelled, deadline.hasPassed(at: service.engine.now()) else { throw refusal }
             throw Refusal(ProtocolError(.deadlineExceeded, "the call's deadline has passed"))

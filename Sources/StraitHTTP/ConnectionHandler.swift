@@ -230,7 +230,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     private func infer(_ inference: Inference, _ slab: Slab, _ range: Range<Int>, _ context: ChannelHandlerContext) {
         do {
             let request = try InferenceRequestDecoder.decode(
-                body: slab, range: range, jsonLength: inference.jsonLength, pool: service.pool)
+                body: slab, range: range, jsonLength: inference.jsonLength, model: inference.model.specification,
+                pool: service.pool)
             let model = inference.model
             let (service, turn) = (service, turn)
             let box = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
@@ -264,7 +265,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         case .refused(let refusal): send(HTTPReply(refusal), context)
         case .answered(let answer):
             do {
-                let response = service.response(to: request, from: model, answer)
+                let response = try service.response(to: request, from: model, answer)
                 let encoded = try InferenceResponseEncoder.encode(response, binary: request.wantsBinary)
                 send(HTTPReply(encoded, timing: answer.timing), context)
             } catch {

@@ -12,8 +12,10 @@ package struct InferenceRequest: Sendable {
     /// The parameter `timeout`: microseconds from arrival to answer, above 0. Nil where absent or 0, which both mean
     /// the model's default.
     package var timeoutMicroseconds: Int64?
-    /// The inputs, in the request's order; names are distinct.
+    /// The inputs that came with the request, in its order; names are distinct, also from those of the shared ones.
     package var inputs: [Tensor]
+    /// The inputs that are still to be read from shared memory.
+    package var sharedInputs: [SharedInput]
     /// The outputs asked for, in the request's order, names distinct; empty asks for all.
     package var outputs: [RequestedOutput]
     /// Whether outputs that do not say for themselves are wanted as binary rather than JSON.
@@ -22,12 +24,13 @@ package struct InferenceRequest: Sendable {
     /// A request with the given content.
     package init(
         id: String = "", priority: UInt64? = nil, timeoutMicroseconds: Int64? = nil, inputs: [Tensor],
-        outputs: [RequestedOutput] = [], binaryOutputsByDefault: Bool = false
+        sharedInputs: [SharedInput] = [], outputs: [RequestedOutput] = [], binaryOutputsByDefault: Bool = false
     ) {
         self.id = id
         self.priority = priority
         self.timeoutMicroseconds = timeoutMicroseconds
         self.inputs = inputs
+        self.sharedInputs = sharedInputs
         self.outputs = outputs
         self.binaryOutputsByDefault = binaryOutputsByDefault
     }
@@ -46,11 +49,17 @@ package struct RequestedOutput: Sendable, Hashable {
     package var name: String
     /// Whether it is wanted as binary; nil leaves it to the request's default.
     package var binary: Bool?
+    /// How many of its classes are wanted, best first, instead of the output itself; 0 for the output.
+    package var classes: Int
+    /// Where in shared memory it is to be put; nil for into the response.
+    package var place: SharedPlace?
 
     /// A wish for one output.
-    package init(name: String, binary: Bool? = nil) {
+    package init(name: String, binary: Bool? = nil, classes: Int = 0, place: SharedPlace? = nil) {
         self.name = name
         self.binary = binary
+        self.classes = classes
+        self.place = place
     }
 }
 
@@ -88,15 +97,19 @@ package struct InferenceResponse: Sendable {
     package var parameters: [Parameter]
     /// The outputs, in the order they are written.
     package var outputs: [Tensor]
+    /// Those of the outputs that were put into shared memory, by name: where they are, and how many bytes they took.
+    package var places: [String: SharedPlace]
 
     /// A response with the given content.
     package init(
-        modelName: String, modelVersion: String, id: String = "", parameters: [Parameter] = [], outputs: [Tensor]
+        modelName: String, modelVersion: String, id: String = "", parameters: [Parameter] = [], outputs: [Tensor],
+        places: [String: SharedPlace] = [:]
     ) {
         self.modelName = modelName
         self.modelVersion = modelVersion
         self.id = id
         self.parameters = parameters
         self.outputs = outputs
+        self.places = places
     }
 }

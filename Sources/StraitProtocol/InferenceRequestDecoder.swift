@@ -23,21 +23,19 @@ package enum InferenceRequestDecoder {
     /// - Parameters:
     ///   - jsonLength: The header `Inference-Header-Content-Length`: how many bytes of the body are JSON. Nil where
     ///     the header is absent, and then all of them are.
+    ///   - model: What is asked. A raw request, which is a tensor without any JSON, says nothing of name, type or shape.
     ///   - pool: Where the memory for JSON tensors comes from.
     /// - Throws: ``ProtocolError``: `invalidArgument` with the JSON path, `unsupported` for parts of the protocol that
     ///   the server does not have, `resourceExhausted` or `payloadTooLarge` where the pool has no memory.
     /// - Complexity: O(bytes of JSON).
     package static func decode(
-        body: Slab, range: Range<Int>, jsonLength: Int?, pool: SlabPool
+        body: Slab, range: Range<Int>, jsonLength: Int?, model: ModelSpecification, pool: SlabPool
     ) throws(ProtocolError) -> InferenceRequest {
         guard range.lowerBound >= 0, range.upperBound <= body.bytes.count else {
             throw ProtocolError(.failedInternally, "the body's range \(range) lies outside its memory")
         }
         let length = jsonLength ?? range.count
-        if jsonLength == 0 {
-            throw ProtocolError(
-                .unsupported, "a raw request (Inference-Header-Content-Length: 0) is not supported: send a JSON header")
-        }
+        if jsonLength == 0 { return try raw(body: body, range: range, model: model, pool: pool) }
         guard length >= 0, length <= range.count else {
             throw ProtocolError(
                 .invalidArgument,
@@ -49,10 +47,10 @@ package enum InferenceRequestDecoder {
         defer { withExtendedLifetime(body) {} }
         do throws(ProtocolError) {
             try reader.readRequest()
-            let inputs = try reader.makeTensors(pool: pool)
+            let (inputs, shared) = try reader.makeTensors(pool: pool)
             return InferenceRequest(
                 id: reader.id, priority: reader.priority, timeoutMicroseconds: reader.timeout, inputs: inputs,
-                outputs: reader.outputs, binaryOutputsByDefault: reader.binaryOutputsByDefault)
+                sharedInputs: shared, outputs: reader.outputs, binaryOutputsByDefault: reader.binaryOutputsByDefault)
         } catch {
             throw ProtocolError(error.code, "\(reader.path): \(error.message)")
         }

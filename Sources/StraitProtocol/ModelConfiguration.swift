@@ -35,8 +35,44 @@ package struct ConfiguredTensor: Sendable, Hashable {
     package var type: ElementType?
     /// Its dimensions, −1 for those that vary; without the batch where the model is batchable.
     package var dimensions: [Int]
+    /// The file in the model's folder with the names of its classes, one a line; nil where they have none.
+    package var labelFilename: String?
     /// The line of its name in the file, from 1.
     package var line: Int?
+}
+
+/// A request that a model is to answer before it serves.
+package struct WarmupSample: Sendable, Hashable {
+    /// What an input of it holds.
+    package enum Content: Sendable, Hashable {
+        /// Zeros; of strings empty ones.
+        case zeros
+        /// Numbers of no meaning, the same each time; of strings such as are printed.
+        case random
+        /// The bytes of a file in the model's folder `warmup`.
+        case file(String)
+    }
+
+    /// An input of it.
+    package struct Input: Sendable, Hashable {
+        /// The input's name in the model.
+        package var name: String
+        /// The type of its elements.
+        package var type: ElementType
+        /// Its dimensions without the batch, all at least 1.
+        package var dimensions: [Int]
+        /// What it holds.
+        package var content: Content
+    }
+
+    /// What people call it.
+    package var name: String
+    /// Its rows; 0 for a model that is not batchable.
+    package var rows: Int
+    /// How often it is sent, at least 1.
+    package var count: Int
+    /// Its inputs, by name.
+    package var inputs: [Input]
 }
 
 /// What a config.pbtxt says, as far as it means something here.
@@ -65,6 +101,8 @@ package struct ModelConfiguration: Sendable, Hashable {
     package var virtualCosts = VirtualCosts()
     /// All `parameters`, the server's own and others.
     package var parameters: [String: String] = [:]
+    /// The requests of `model_warmup`, in order.
+    package var warmups: [WarmupSample] = []
 
     /// A configuration that leaves everything to the model and the server.
     package init(path: String) { self.path = path }

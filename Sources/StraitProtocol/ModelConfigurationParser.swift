@@ -2,6 +2,7 @@
 
 internal import StraitTensor
 internal import StraitWire
+internal import SwiftProtobuf
 
 /// Reads config.pbtxt.
 package enum ModelConfigurationParser {
@@ -11,6 +12,9 @@ package enum ModelConfigurationParser {
     package static let maximumBatchSize = 4096
     /// The longest deadline that can be configured, in milliseconds: a day. Longer is surely a mistake in the unit.
     package static let maximumDeadlineMilliseconds = 86_400_000.0
+    /// The most warm-up requests of a model, and how often each may be sent: a start should end.
+    package static let maximumWarmups = 64
+    package static let maximumWarmupCount: UInt32 = 1000
     /// Parameters that start like this are the server's own, so that an unknown one is an error.
     private static let ownPrefix = "strait."
 
@@ -38,6 +42,26 @@ package enum ModelConfigurationParser {
         return Outcome(
             configuration: reader.configuration,
             warnings: UnsupportedFields.warnings(outline, path: path) + reader.warnings)
+    }
+
+    /// Parses a configuration in JSON, as clients send it to load a model with.
+    ///
+    /// - Throws: ``RepositoryError`` without a line.
+    package static func parse(json: String, model: String) throws(RepositoryError) -> Outcome {
+        let path = "the given configuration"
+        guard json.utf8.count <= maximumSize else {
+            throw RepositoryError(
+                .badConfiguration, "\(json.utf8.count) bytes long; at most \(maximumSize) are read", path: path)
+        }
+        let message: Inference_ModelConfig
+        do {
+            message = try Inference_ModelConfig(jsonString: json)
+        } catch {
+            throw RepositoryError(.badConfiguration, "not a model's configuration in JSON: \(error)", path: path)
+        }
+        var reader = ConfigurationReader(message: message, outline: TextFormatOutline([]), path: path)
+        try reader.read(model: model)
+        return Outcome(configuration: reader.configuration, warnings: reader.warnings)
     }
 
     /// Turns the decoded message into a ``ModelConfiguration``.
@@ -83,6 +107,7 @@ package enum ModelConfigurationParser {
             try readTensors()
             try readVersionPolicy()
             try readFilename()
+            try readWarmups()
             try readQueue()
             try readParameters()
         }
@@ -105,7 +130,10 @@ package enum ModelConfigurationParser {
                 configuration.inputs.append(tensor)
             }
             for output in message.output {
-                let tensor = try tensor("output", output.name, output.dataType, output.dims)
+                var tensor = try tensor("output", output.name, output.dataType, output.dims)
+                if !output.labelFilename.isEmpty {
+                    tensor.labelFilename = try filename(output.labelFilename, "output.label_filename", in: "model's")
+                }
                 configuration.outputs.append(tensor)
             }
             for (kind, tensors) in [("input", configuration.inputs), ("output", configuration.outputs)] {
@@ -140,7 +168,7 @@ package enum ModelConfigurationParser {
             }
             return ConfiguredTensor(
                 name: name, type: try elementType(type, of: name, at: field), dimensions: dims.map { Int($0) },
-                line: field?.line)
+                labelFilename: nil, line: field?.line)
         }
 
         private func elementType(
@@ -190,12 +218,63 @@ package enum ModelConfigurationParser {
         private mutating func readFilename() throws(RepositoryError) {
             let name = message.defaultModelFilename
             guard !name.isEmpty else { return }
-            guard !name.contains("/"), !name.contains("\0"), name != ".", name != ".." else {
+            configuration.defaultModelFilename = try filename(name, "default_model_filename", in: "version's")
+        }
+
+        /// The name of a file that cannot lead out of its folder.
+        private func filename(
+            _ name: String, _ field: String, in folder: String
+        ) throws(RepositoryError) -> String {
+            guard !name.contains("/"), !name.utf8.contains(0), name != ".", name != ".." else {
+                let last = field.split(separator: ".").last ?? ""
                 throw bad(
-                    "default_model_filename is \"\(shortened(name))\"; expected the name of a file in the version's folder",
-                    at: outline.first("default_model_filename"))
+                    "\(last) is \"\(shortened(name))\"; expected the name of a file in the \(folder) folder",
+                    at: outline.first(field))
             }
-            configuration.defaultModelFilename = name
+            return name
+        }
+
+        // -- warm-up ---------------------------------------------------------------------------------------------
+
+        private mutating func readWarmups() throws(RepositoryError) {
+            let field = outline.first("model_warmup")
+            guard message.modelWarmup.count <= maximumWarmups else {
+                throw bad("more than \(maximumWarmups) warm-up requests", at: field)
+            }
+            for warmup in message.modelWarmup {
+                let name = "model_warmup \"\(shortened(warmup.name))\""
+                guard warmup.batchSize <= maximumBatchSize, warmup.count <= maximumWarmupCount else {
+                    throw bad(
+                        "\(name) has batch_size \(warmup.batchSize) and count \(warmup.count); at most "
+                            + "\(maximumBatchSize) and \(maximumWarmupCount) are taken", at: field)
+                }
+                var sample = WarmupSample(
+                    name: warmup.name, rows: Int(warmup.batchSize), count: max(1, Int(warmup.count)), inputs: [])
+                for (input, content) in warmup.inputs.sorted(by: { $0.key < $1.key }) {
+                    sample.inputs.append(try warmupInput(input, content, of: name, at: field))
+                }
+                configuration.warmups.append(sample)
+            }
+        }
+
+        private func warmupInput(
+            _ input: String, _ content: Inference_ModelWarmup.Input, of name: String, at field: TextFormatOutline.Field?
+        ) throws(RepositoryError) -> WarmupSample.Input {
+            guard let type = try elementType(content.dataType, of: input, at: field) else {
+                throw bad("\(name) does not tell the data_type of input \"\(shortened(input))\"", at: field)
+            }
+            guard content.dims.count <= Shape.maximumRank, content.dims.allSatisfy({ $0 >= 1 }) else {
+                throw bad("dims of input \"\(shortened(input))\" of \(name) must be 1 or more each", at: field)
+            }
+            let source: WarmupSample.Content
+            switch content.inputDataType {
+            case .zeroData, nil: source = .zeros
+            case .randomData: source = .random
+            case .inputDataFile(let file):
+                source = .file(try filename(file, "model_warmup.inputs.value.input_data_file", in: "model's warmup"))
+            }
+            let dimensions = content.dims.map { Int($0) }
+            return WarmupSample.Input(name: input, type: type, dimensions: dimensions, content: source)
         }
 
         // -- class, deadline, queue ------------------------------------------------------------------------------

@@ -62,7 +62,14 @@ package enum ModelRepository {
     ///   reads files, a model needs no folder of a version either, if it has a config.pbtxt: it is version 1 then.
     /// - Throws: ``RepositoryError`` where the folder itself is missing or cannot be read.
     package static func scan(path: String, needsFiles: Bool = true) throws(RepositoryError) -> [RepositoryEntry] {
-        let root = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+        try names(path: path).map { name in entry(path: path, name: name, needsFiles: needsFiles) }
+    }
+
+    /// The names of the models in the folder at `path`, sorted.
+    ///
+    /// - Throws: ``RepositoryError`` where the folder itself is missing or cannot be read.
+    package static func names(path: String) throws(RepositoryError) -> [String] {
+        let root = root(path)
         switch FileSystem.kind(root) {
         case nil:
             throw RepositoryError(
@@ -71,22 +78,35 @@ package enum ModelRepository {
             throw RepositoryError(.missing, "not a folder; expected a model repository", path: root)
         case .directory: break
         }
-        var entries: [RepositoryEntry] = []
-        for name in try FileSystem.names(in: root, limit: maximumEntries) {
-            let directory = "\(root)/\(name)"
-            guard FileSystem.kind(directory) == .directory else { continue }
-            var entry = RepositoryEntry(name: name, directory: directory)
-            do throws(RepositoryError) {
-                try inspect(&entry, needsFiles: needsFiles)
-            } catch {
-                entry.problem = error
-            }
-            entries.append(entry)
+        return try FileSystem.names(in: root, limit: maximumEntries).filter { name in
+            FileSystem.kind("\(root)/\(name)") == .directory
         }
-        return entries
     }
 
-    private static func inspect(_ entry: inout RepositoryEntry, needsFiles: Bool) throws(RepositoryError) {
+    /// One model in the folder at `path`; the entry has a problem where there is none.
+    ///
+    /// - Parameters:
+    ///   - configuration: JSON that takes the place of config.pbtxt; nil to read that.
+    ///   - needsFiles: as for ``scan(path:needsFiles:)``.
+    package static func entry(
+        path: String, name: String, configuration: String? = nil, needsFiles: Bool = true
+    ) -> RepositoryEntry {
+        var entry = RepositoryEntry(name: name, directory: "\(root(path))/\(name)")
+        do throws(RepositoryError) {
+            try inspect(&entry, configuration, needsFiles: needsFiles)
+        } catch {
+            entry.problem = error
+        }
+        return entry
+    }
+
+    private static func root(_ path: String) -> String {
+        path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+    }
+
+    private static func inspect(
+        _ entry: inout RepositoryEntry, _ configuration: String?, needsFiles: Bool
+    ) throws(RepositoryError) {
         guard isServable(entry.name) else {
             throw RepositoryError(
                 .badName,
@@ -94,9 +114,13 @@ package enum ModelRepository {
                 path: entry.directory)
         }
         let configPath = "\(entry.directory)/config.pbtxt"
-        let isConfigured = FileSystem.kind(configPath) != nil
+        let isConfigured = configuration != nil || FileSystem.kind(configPath) != nil
         try readVersions(&entry, orOne: isConfigured && !needsFiles)
-        if isConfigured {
+        if let configuration {
+            let outcome = try ModelConfigurationParser.parse(json: configuration, model: entry.name)
+            entry.config = outcome.configuration
+            entry.warnings += outcome.warnings
+        } else if isConfigured {
             let text = try FileSystem.read(configPath, limit: ModelConfigurationParser.maximumSize)
             let outcome = try ModelConfigurationParser.parse(text, path: configPath, model: entry.name)
             entry.config = outcome.configuration

@@ -46,12 +46,17 @@ package struct TensorSpecification: Sendable, Hashable {
     package var shape: Shape
     /// For each dimension the name that the model gives it, empty where it gives none.
     package var symbols: [String]
+    /// The names of its classes, for an output that has such.
+    package var labels: [String]
 
     /// A tensor of that name and shape.
-    package init(name: String, type: ElementType, shape: Shape, symbols: [String] = []) {
+    package init(
+        name: String, type: ElementType, shape: Shape, symbols: [String] = [], labels: [String] = []
+    ) {
         self.name = name
         self.type = type
         self.shape = shape
+        self.labels = labels
         self.symbols = symbols + Array(repeating: "", count: max(0, shape.dimensions.count - symbols.count))
     }
 }
@@ -85,13 +90,16 @@ package struct ModelSpecification: Sendable, Hashable {
     package var defaultModelFilename: String
     /// The `parameters` of config.pbtxt.
     package var parameters: [String: String]
+    /// What it answers before it serves.
+    package var warmups: [WarmupSample]
 
     /// A model with the given content; what has a default is left to the server.
     package init(
         name: String, version: Int, modelFile: String, maxBatchSize: Int, inputs: [TensorSpecification],
         outputs: [TensorSpecification], defaultClass: DeclaredClass? = nil, deadlineMilliseconds: Double? = nil,
         maxQueueSize: Int? = nil, versionPolicy: VersionPolicy = .latest(count: 1),
-        defaultModelFilename: String = ModelRepository.defaultModelFilename, parameters: [String: String] = [:]
+        defaultModelFilename: String = ModelRepository.defaultModelFilename, parameters: [String: String] = [:],
+        warmups: [WarmupSample] = []
     ) {
         self.name = name
         self.version = version
@@ -105,6 +113,7 @@ package struct ModelSpecification: Sendable, Hashable {
         self.versionPolicy = versionPolicy
         self.defaultModelFilename = defaultModelFilename
         self.parameters = parameters
+        self.warmups = warmups
     }
 
     /// Whether rows of several requests may run together.

@@ -11,6 +11,8 @@ package struct ProtocolError: Error, Sendable, Equatable, CustomStringConvertibl
         case invalidArgument
         /// No such model, version or path.
         case notFound
+        /// What is to be made is there already.
+        case alreadyExists
         /// The server or the model is not ready, or is draining.
         case unavailable
         /// A queue or the memory budget is full; trying again later may succeed.
@@ -41,7 +43,8 @@ package struct ProtocolError: Error, Sendable, Equatable, CustomStringConvertibl
     /// The HTTP status, 400 to 599. Too late (504) and too busy (429) differ, so that a client knows what to do.
     package var httpStatus: Int {
         switch code {
-        case .invalidArgument: 400
+        // As Triton has it, whose clients ask for the text.
+        case .invalidArgument, .alreadyExists: 400
         case .notFound: 404
         case .unavailable: 503
         case .resourceExhausted: 429
@@ -60,6 +63,7 @@ package struct ProtocolError: Error, Sendable, Equatable, CustomStringConvertibl
         case .invalidArgument: 3
         case .deadlineExceeded: 4
         case .notFound: 5
+        case .alreadyExists: 6
         case .resourceExhausted, .payloadTooLarge: 8
         case .unsupported: 12
         case .failedInternally: 13

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import StraitTensor
+package import StraitTensor
 
 extension SlabPool {
     /// Memory for a request's tensors.
     ///
     /// - Throws: ``ProtocolError``: `payloadTooLarge` for more than there is for all requests, `resourceExhausted` for
     ///   more than is free.
-    func takeForTensors(_ byteCount: Int) throws(ProtocolError) -> Slab {
+    package func takeForTensors(_ byteCount: Int) throws(ProtocolError) -> Slab {
         do throws(SlabError) {
             return try take(byteCount)
         } catch {

@@ -41,35 +41,60 @@ extension RequestReader {
                 throw unsupported("sequences of requests are not supported")
             }
         case "sequence_start", "sequence_end": _ = try scanner.bool()
-        default: try skipParameter(name)
+        default: try scanner.skipValue()
         }
     }
 
     /// A parameter of one input.
-    mutating func readInputParameter(_ name: String, binarySize: inout Int?) throws(ProtocolError) {
+    mutating func readInputParameter(_ name: String, of input: inout Input) throws(ProtocolError) {
         switch name {
-        case "binary_data_size": binarySize = try naturalNumber("a size in bytes", as: Int.self)
-        default: try skipParameter(name)
+        case "binary_data_size": input.binarySize = try naturalNumber("a size in bytes", as: Int.self)
+        default:
+            guard try !readSharedParameter(name, &input.shared) else { return }
+            try scanner.skipValue()
         }
     }
 
     /// A parameter of one requested output.
-    mutating func readOutputParameter(_ name: String, binary: inout Bool?) throws(ProtocolError) {
+    mutating func readOutputParameter(
+        _ name: String, of output: inout RequestedOutput, _ shared: inout SharedParameters
+    ) throws(ProtocolError) {
         switch name {
-        case "binary_data": binary = try scanner.bool()
-        case "classification":
-            if try naturalNumber("a number of classes", as: UInt64.self) != 0 {
-                throw unsupported("classification is not supported: ask for the output itself and rank it")
-            }
-        default: try skipParameter(name)
+        case "binary_data": output.binary = try scanner.bool()
+        case "classification": output.classes = try naturalNumber("a number of classes", as: Int.self)
+        default:
+            guard try !readSharedParameter(name, &shared) else { return }
+            try scanner.skipValue()
         }
     }
 
-    private mutating func skipParameter(_ name: String) throws(ProtocolError) {
-        if name.hasPrefix("shared_memory_") {
-            throw unsupported("shared memory is not supported: send the tensor in the body")
+    /// Reads one of the parameters that tell a place in shared memory.
+    ///
+    /// - Returns: whether it was one; nothing was consumed if not.
+    private mutating func readSharedParameter(
+        _ name: String, _ shared: inout SharedParameters
+    ) throws(ProtocolError) -> Bool {
+        switch name {
+        case "shared_memory_region": shared.region = try boundedString(InferenceRequestDecoder.maximumNameLength)
+        case "shared_memory_offset": shared.offset = try naturalNumber("an offset in bytes", as: Int.self)
+        case "shared_memory_byte_size": shared.byteCount = try naturalNumber("a size in bytes", as: Int.self)
+        default: return false
         }
-        try scanner.skipValue()
+        return true
+    }
+
+    /// The place that parameters tell; nil where they tell none.
+    func place(_ shared: SharedParameters) throws(ProtocolError) -> SharedPlace? {
+        guard let region = shared.region else {
+            guard shared.offset == nil, shared.byteCount == nil else {
+                throw ProtocolError(.invalidArgument, "shared_memory_region is missing; it names a registered region")
+            }
+            return nil
+        }
+        guard let byteCount = shared.byteCount else {
+            throw ProtocolError(.invalidArgument, "shared_memory_byte_size is missing")
+        }
+        return try SharedPlace(region: region, offset: shared.offset ?? 0, byteCount: byteCount)
     }
 
     private func unsupported(_ message: String) -> ProtocolError {

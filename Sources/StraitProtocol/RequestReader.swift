@@ -40,6 +40,15 @@ struct RequestReader {
         var data: Range<Int>?
         /// How many bytes of the binary part are its data.
         var binarySize: Int?
+        /// Where its data are in shared memory.
+        var shared = SharedParameters()
+    }
+
+    /// What the parameters of a tensor say about shared memory.
+    struct SharedParameters {
+        var region: String?
+        var offset: Int?
+        var byteCount: Int?
     }
 
     let body: Slab
@@ -103,7 +112,7 @@ struct RequestReader {
         return key
     }
 
-    private mutating func boundedString(_ limit: Int) throws(ProtocolError) -> String {
+    mutating func boundedString(_ limit: Int) throws(ProtocolError) -> String {
         let start = scanner.offset
         let token = try scanner.string()
         guard token.range.count <= limit else {
@@ -146,11 +155,12 @@ struct RequestReader {
             case "datatype": input.type = try elementType()
             case "data": input.data = try scanner.skipArrayUnchecked()
             case "parameters":
-                var size: Int?
+                // The closure must not hold what it is called on.
+                var read = input
                 try readParameters { reader, name throws(ProtocolError) in
-                    try reader.readInputParameter(name, binarySize: &size)
+                    try reader.readInputParameter(name, of: &read)
                 }
-                input.binarySize = size
+                input = read
             default: try scanner.skipValue()
             }
         }
@@ -242,11 +252,13 @@ struct RequestReader {
                 output.name = try name()
                 path.name = output.name
             case "parameters":
-                var binary: Bool?
+                var read = output
+                var shared = SharedParameters()
                 try readParameters { reader, name throws(ProtocolError) in
-                    try reader.readOutputParameter(name, binary: &binary)
+                    try reader.readOutputParameter(name, of: &read, &shared)
                 }
-                output.binary = binary
+                read.place = try place(shared)
+                output = read
             default: try scanner.skipValue()
             }
         }

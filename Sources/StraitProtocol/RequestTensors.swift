@@ -5,14 +5,17 @@ internal import StraitTensor
 // The second half of decoding a request: names, types, shapes and places of all tensors are known; now their bytes.
 
 extension RequestReader {
-    /// Makes the tensors: binary ones in place, JSON ones decoded into one slab.
+    /// Makes the tensors: binary ones in place, JSON ones decoded into one slab; shared ones are only told of.
     ///
     /// - Throws: ``ProtocolError``; the path tells which input.
-    mutating func makeTensors(pool: SlabPool) throws(ProtocolError) -> [Tensor] {
+    mutating func makeTensors(
+        pool: SlabPool
+    ) throws(ProtocolError) -> (tensors: [Tensor], shared: [SharedInput]) {
+        var shared: [SharedInput] = []
         var tensors: [Tensor] = []
         tensors.reserveCapacity(inputs.count)
         let jsonBytes = try planJSONTensors()
-        let slab = jsonBytes > 0 ? try takeSlab(jsonBytes, from: pool) : body
+        let slab = jsonBytes > 0 ? try pool.takeForTensors(jsonBytes) : body
         var jsonOffset = 0
         var binaryOffset = binary.lowerBound
         for (index, input) in inputs.enumerated() {
@@ -22,6 +25,8 @@ extension RequestReader {
                 let end = try decode(text, type: type, shape: shape, into: slab, at: jsonOffset)
                 tensors.append(Tensor(name: input.name, type: type, shape: shape, slab: slab, range: jsonOffset..<end))
                 jsonOffset = Self.aligned(jsonOffset + Self.capacity(type, shape, text: text))
+            } else if let place = try place(input.shared) {
+                shared.append(SharedInput(name: input.name, type: type, shape: shape, place: place))
             } else {
                 let range = try binaryRange(of: input, type: type, shape: shape, from: binaryOffset)
                 tensors.append(Tensor(name: input.name, type: type, shape: shape, slab: body, range: range))
@@ -36,7 +41,7 @@ extension RequestReader {
                     + "binary_data_size of the inputs adds up to \(binaryOffset - binary.lowerBound), "
                     + "the body has \(binary.count) behind its JSON")
         }
-        return tensors
+        return (tensors, shared)
     }
 
     // -- memory --------------------------------------------------------------------------------------------------
@@ -49,15 +54,22 @@ extension RequestReader {
         for (index, input) in inputs.enumerated() {
             path = RequestPath(list: "inputs", index: index, name: input.name)
             guard let type = input.type, let shape = input.shape, let count = shape.elementCount else { continue }
+            let isShared = try place(input.shared) != nil
             guard let text = input.data else {
-                guard input.binarySize != nil else {
+                guard input.binarySize != nil || isShared else {
                     throw ProtocolError(
-                        .invalidArgument, "no data: expected \"data\", or the parameter binary_data_size")
+                        .invalidArgument,
+                        "no data: expected \"data\", or the parameter binary_data_size or shared_memory_region")
+                }
+                guard input.binarySize == nil || !isShared else {
+                    throw ProtocolError(
+                        .invalidArgument, "both binary_data_size and shared_memory_region are given; send one of them")
                 }
                 continue
             }
-            guard input.binarySize == nil else {
-                throw ProtocolError(.invalidArgument, "both \"data\" and binary_data_size are given; send one of them")
+            guard input.binarySize == nil, !isShared else {
+                let other = isShared ? "shared_memory_region" : "binary_data_size"
+                throw ProtocolError(.invalidArgument, "both \"data\" and \(other) are given; send one of them")
             }
             guard type != .fp16, type != .bf16 else {
                 path.member = "data"
@@ -84,24 +96,6 @@ extension RequestReader {
 
     private static func aligned(_ offset: Int) -> Int {
         (offset + SlabPool.alignment - 1) & ~(SlabPool.alignment - 1)
-    }
-
-    private func takeSlab(_ byteCount: Int, from pool: SlabPool) throws(ProtocolError) -> Slab {
-        do throws(SlabError) {
-            return try pool.take(byteCount)
-        } catch {
-            let (inUse, budget) =
-                switch error {
-                case .budgetExceeded(_, let inUse, let budget): (inUse, budget)
-                }
-            guard byteCount <= budget else {
-                throw ProtocolError(
-                    .payloadTooLarge, "the tensors need \(byteCount) bytes, the server has \(budget) for all requests")
-            }
-            throw ProtocolError(
-                .resourceExhausted,
-                "no memory for \(byteCount) bytes of tensors: \(inUse) of \(budget) are in use; try again later")
-        }
     }
 
     // -- binary --------------------------------------------------------------------------------------------------

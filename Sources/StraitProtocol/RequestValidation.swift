@@ -102,8 +102,17 @@ private func checkOutputs(of request: InferenceRequest, against model: ModelSpec
             "model \"\(model.name)\" has no output \"\(output.name)\"; it has \(names(model.outputs))")
     }
     // Better refused now than after the work has been done.
+    for output in request.outputs where output.classes > 0 {
+        guard let type = model.outputs.first(where: { $0.name == output.name })?.type, Classification.ranks(type)
+        else {
+            throw ProtocolError(
+                .invalidArgument, "output \"\(output.name)\" holds no numbers to rank; leave classification out")
+        }
+    }
     for output in model.outputs where output.type == .fp16 || output.type == .bf16 {
-        let isWanted = request.outputs.isEmpty || request.outputs.contains { $0.name == output.name }
+        let isWanted =
+            request.outputs.isEmpty
+            || request.outputs.contains { $0.name == output.name && $0.classes == 0 && $0.place == nil }
         guard !isWanted || request.wantsBinary(output.name) else {
             throw ProtocolError(
                 .invalidArgument,

@@ -19,7 +19,7 @@ extension ModelSpecification {
             throw RepositoryError(.missing, "there is no version \(version), only \(known)", path: entry.directory)
         }
         let config = entry.config ?? ModelConfiguration(path: "\(entry.directory)/config.pbtxt")
-        var resolver = SpecificationResolver(config: config, interface: interface)
+        var resolver = SpecificationResolver(config: config, interface: interface, directory: entry.directory)
         try resolver.resolve()
         return ModelSpecification(
             name: entry.name, version: version, modelFile: entry.modelFile(version: version),
@@ -27,7 +27,7 @@ extension ModelSpecification {
             defaultClass: config.defaultClass, deadlineMilliseconds: config.deadlineMilliseconds,
             maxQueueSize: config.maxQueueSize, versionPolicy: config.versionPolicy,
             defaultModelFilename: config.defaultModelFilename ?? ModelRepository.defaultModelFilename,
-            parameters: config.parameters)
+            parameters: config.parameters, warmups: config.warmups.map { $0.located(in: entry.directory) })
     }
 }
 
@@ -35,14 +35,20 @@ extension ModelSpecification {
 private struct SpecificationResolver {
     let config: ModelConfiguration
     let interface: ModelInterface
+    /// The model's folder.
+    let directory: String
     var maxBatchSize = 0
     var inputs: [TensorSpecification] = []
     var outputs: [TensorSpecification] = []
 
-    init(config: ModelConfiguration, interface: ModelInterface) {
+    init(config: ModelConfiguration, interface: ModelInterface, directory: String) {
         self.config = config
         self.interface = interface
+        self.directory = directory
     }
+
+    /// The largest file of labels, in bytes: a hundred thousand classes of long names.
+    private static let maximumLabels = 16 << 20
 
     private func mismatch(_ message: String, line: Int?) -> RepositoryError {
         RepositoryError(.mismatch, message, path: config.path, line: line)
@@ -129,7 +135,22 @@ private struct SpecificationResolver {
             dimensions = try combine(kind, tensor, declared)
         }
         return TensorSpecification(
-            name: tensor.name, type: tensor.type, shape: Shape(dimensions), symbols: tensor.symbols)
+            name: tensor.name, type: tensor.type, shape: Shape(dimensions), symbols: tensor.symbols,
+            labels: try declared?.labelFilename.map(labels) ?? [])
+    }
+
+    /// The names of classes in a file, one a line.
+    private func labels(_ filename: String) throws(RepositoryError) -> [String] {
+        let path = "\(directory)/\(filename)"
+        let text = try FileSystem.read(path, limit: Self.maximumLabels)
+        guard text.withUnsafeBytes({ UTF8Check.isValid($0) }) else {
+            throw RepositoryError(.badConfiguration, "the labels are not UTF-8 text", path: path)
+        }
+        var lines = text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        if lines.last?.isEmpty == true { lines.removeLast() }
+        return lines.map { line in
+            String(decoding: line.last == UInt8(ascii: "\r") ? line.dropLast() : line, as: UTF8.self)
+        }
     }
 
     /// The tighter of what the model and its config say about each dimension.
@@ -151,5 +172,23 @@ private struct SpecificationResolver {
                     + "\(Shape(declared.dimensions))", line: declared.line)
         }
         return zip(whole, tensor.dimensions).map { $0 == -1 ? $1 : $0 }
+    }
+}
+
+extension WarmupSample {
+    /// The same with the paths of its files.
+    fileprivate func located(in directory: String) -> WarmupSample {
+        var located = self
+        for index in inputs.indices {
+            if case .file(let name) = inputs[index].content {
+                located.inputs[index].content = .file("\(directory)/warmup/\(name)")
+            }
+        }
+        return located
+    }
+
+    /// The content of an input's file, of at most so many bytes.
+    package static func read(_ path: String, limit: Int) throws(RepositoryError) -> [UInt8] {
+        try FileSystem.read(path, limit: limit)
     }
 }

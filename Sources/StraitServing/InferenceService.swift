@@ -15,6 +15,8 @@ package struct InferenceService: Sendable {
     package let pool: SlabPool
     /// Deadlines of requests and models that name none.
     package let defaultDeadlines: DefaultDeadlines
+    /// The memory that clients share with the server.
+    package let sharedMemory: SharedMemoryRegistry
 
     /// How long a request may take that does not say, and whose model does not say either (design §3).
     package struct DefaultDeadlines: Sendable, Hashable {
@@ -27,12 +29,14 @@ package struct InferenceService: Sendable {
     }
 
     package init(
-        engine: Engine, catalog: ModelCatalog, pool: SlabPool, defaultDeadlines: DefaultDeadlines = DefaultDeadlines()
+        engine: Engine, catalog: ModelCatalog, pool: SlabPool, defaultDeadlines: DefaultDeadlines = DefaultDeadlines(),
+        sharedMemory: SharedMemoryRegistry = SharedMemoryRegistry()
     ) {
         self.engine = engine
         self.catalog = catalog
         self.pool = pool
         self.defaultDeadlines = defaultDeadlines
+        self.sharedMemory = sharedMemory
     }
 
     /// The share of the tensor memory that low requests may fill: the rest is kept for high ones.
@@ -59,7 +63,9 @@ package struct InferenceService: Sendable {
         completion: @escaping @Sendable (Reply) -> Void
     ) throws(Refusal) -> RequestID? {
         let rows: Int
+        var request = request
         do {
+            try readShared(&request)
             rows = try validate(request: request, against: model.specification).rows
         } catch {
             throw Refusal(error)
@@ -84,25 +90,79 @@ package struct InferenceService: Sendable {
         return model.specification.defaultClass == .high ? .high : .low
     }
 
-    /// The response to a request that ran, with the outputs it asked for.
-    package func response(to request: InferenceRequest, from model: ServedModel, _ answer: Answer) -> InferenceResponse
-    {
-        var outputs = answer.outputs
-        if !request.outputs.isEmpty {
-            outputs = request.outputs.compactMap { wanted in answer.outputs.first { $0.name == wanted.name } }
-        }
+    /// The response to a request that ran, with the outputs it asked for, in the form it asked for. Those that go into
+    /// shared memory are there when this returns.
+    ///
+    /// - Throws: ``ProtocolError`` where an output does not fit the place in shared memory that was meant for it.
+    package func response(
+        to request: InferenceRequest, from model: ServedModel, _ answer: Answer
+    ) throws(ProtocolError) -> InferenceResponse {
+        let specification = model.specification
         var parameters: [Parameter] = []
         if answer.isLate { parameters.append(Parameter("strait_late", .bool(true))) }
         if answer.isSynthetic { parameters.append(Parameter("strait_synthetic", .bool(true))) }
-        return InferenceResponse(
-            modelName: model.specification.name, modelVersion: String(model.specification.version), id: request.id,
-            parameters: parameters, outputs: outputs)
+        var response = InferenceResponse(
+            modelName: specification.name, modelVersion: String(specification.version), id: request.id,
+            parameters: parameters, outputs: answer.outputs)
+        guard !request.outputs.isEmpty else { return response }
+        response.outputs = []
+        for wanted in request.outputs {
+            guard var output = answer.outputs.first(where: { $0.name == wanted.name }) else { continue }
+            if wanted.classes > 0 {
+                let labels = specification.outputs.first { $0.name == wanted.name }?.labels ?? []
+                output = Classification.best(
+                    wanted.classes, of: output, isBatched: specification.isBatchable, labels: labels, pool: pool)
+            }
+            if let place = wanted.place { response.places[wanted.name] = try write(output, to: place) }
+            response.outputs.append(output)
+        }
+        return response
+    }
+}
+
+// -- shared memory ------------------------------------------------------------------------------------------------
+
+extension InferenceService {
+    /// Copies the inputs that lie in shared memory, so that what a client does to them later changes nothing. Checks the
+    /// places for outputs, so that what cannot be put anywhere is not computed.
+    private func readShared(_ request: inout InferenceRequest) throws(ProtocolError) {
+        for output in request.outputs {
+            if let place = output.place { try sharedMemory.find(place.region).check(place) }
+        }
+        for input in request.sharedInputs {
+            let region = try sharedMemory.find(input.place.region)
+            try region.check(input.place)
+            let slab = try pool.takeForTensors(input.place.byteCount)
+            try region.read(input.place, into: slab.bytes)
+            let tensor = Tensor(
+                name: input.name, type: input.type, shape: input.shape, slab: slab, range: 0..<input.place.byteCount)
+            if let problem = TensorContent.problem(in: tensor.bytes, type: input.type, shape: input.shape) {
+                throw ProtocolError(
+                    .invalidArgument,
+                    "input \"\(input.name)\" in shared memory: shared_memory_byte_size is \(input.place.byteCount): "
+                        + problem)
+            }
+            request.inputs.append(tensor)
+        }
+        request.sharedInputs = []
+    }
+
+    private func write(_ output: Tensor, to place: SharedPlace) throws(ProtocolError) -> SharedPlace {
+        guard output.range.count <= place.byteCount else {
+            throw ProtocolError(
+                .invalidArgument,
+                "output \"\(output.name)\" has \(output.range.count) bytes; shared_memory_byte_size is "
+                    + "\(place.byteCount)")
+        }
+        let used = try SharedPlace(region: place.region, offset: place.offset, byteCount: output.range.count)
+        try sharedMemory.find(place.region).write(output.bytes, to: used)
+        return used
     }
 }
 
 extension ServedModel {
     /// A request's inputs, which are all there and may come in any order, in the order of the runtime's.
-    fileprivate func inRuntimeOrder(_ inputs: [Tensor]) -> [Tensor] {
+    func inRuntimeOrder(_ inputs: [Tensor]) -> [Tensor] {
         inputNames.compactMap { name in inputs.first { $0.name == name } }
     }
 }

@@ -188,19 +188,18 @@ internal import Testing
             input { name: "x"
                     reshape { shape: [ ] }
                     allow_ragged_batch: true }
-            output { name: "y" label_filename: "labels.txt" }
+            output { name: "y" is_shape_tensor: true }
             instance_group [ { count: 2
                                kind: KIND_GPU
                                gpus: [ 0, 1 ] } ]
             optimization { graph { level: 1 } }
-            model_warmup { name: "w" batch_size: 1 inputs { key: "x" value { data_type: TYPE_FP32 dims: 3 zero_data: true } } }
             batch_input { kind: BATCH_ELEMENT_COUNT target_name: "n" data_type: TYPE_INT32 source_input: "x" }
             """)
         let expected = [
             (1, "sequence_batching"), (2, "model_transaction_policy.decoupled"), (3, "response_cache.enable"),
-            (5, "input.reshape"), (6, "input.allow_ragged_batch"), (7, "output.label_filename"),
+            (5, "input.reshape"), (6, "input.allow_ragged_batch"), (7, "output.is_shape_tensor"),
             (8, "instance_group.count"), (9, "instance_group.kind"), (10, "instance_group.gpus"), (11, "optimization"),
-            (12, "model_warmup"), (13, "batch_input"),
+            (12, "batch_input"),
         ]
         #expect(outcome.warnings.count == expected.count, "\(outcome.warnings)")
         for (warning, (line, field)) in zip(outcome.warnings, expected) {

@@ -41,6 +41,12 @@ struct Malformed: Sendable, CustomTestStringConvertible {
         Malformed(#"{"parameters":{\#(parameters)},"inputs":[]}"#, expected, code: code)
     }
 
+    /// A request whose input has these parameters, and no data.
+    static func shared(_ parameters: String, _ expected: String) -> Malformed {
+        Malformed(
+            #"{"inputs":[{"name":"x","datatype":"FP32","shape":[2],"parameters":{\#(parameters)}}]}"#, expected)
+    }
+
     /// A request whose input has `data`.
     static func data(_ type: String, _ shape: String, _ data: String, _ expected: String) -> Malformed {
         Malformed(oneInput(type, shape, data), expected)
@@ -197,17 +203,26 @@ struct Malformed: Sendable, CustomTestStringConvertible {
         .parameters((0..<65).map { #""p\#($0)":1"# }.joined(separator: ","), "more than 64 parameters"),
         Malformed(#"{"parameters":[],"inputs":[]}"#, "parameters: byte 14: expected an object"),
         Malformed(
-            #"{"inputs":[],"outputs":[{"name":"y","parameters":{"classification":3}}]}"#, "classification",
-            code: .unsupported),
+            #"{"inputs":[],"outputs":[{"name":"y","parameters":{"classification":-3}}]}"#,
+            "found -3"),
         Malformed(
             #"{"inputs":[],"outputs":[{"name":"y","parameters":{"binary_data":"yes"}}]}"#,
             #"outputs[0] ("y").parameters.binary_data: byte"#),
+        .shared(#""shared_memory_region":"r""#, "shared_memory_byte_size is missing"),
+        .shared(#""shared_memory_byte_size":8"#, "shared_memory_region is missing"),
+        .shared(#""shared_memory_region":7,"shared_memory_byte_size":8"#, "expected a string"),
+        .shared(#""shared_memory_region":"r","shared_memory_byte_size":-8"#, "found -8"),
+        .shared(#""shared_memory_region":"r","shared_memory_byte_size":1e3"#, "found 1e3"),
+        .shared(#""shared_memory_region":"r","shared_memory_byte_size":9223372036854775808"#, "a size in bytes"),
+        .shared(
+            #""shared_memory_region":"r","shared_memory_byte_size":8,"shared_memory_offset":9223372036854775807"#,
+            "lie beyond any memory"),
+        .shared(
+            #""shared_memory_region":"r","shared_memory_byte_size":8,"binary_data_size":8"#,
+            "both binary_data_size and shared_memory_region"),
         Malformed(
-            #"{"inputs":[{"name":"x","parameters":{"shared_memory_region":"r"}}]}"#, "shared memory", code: .unsupported
-        ),
-        Malformed(
-            #"{"inputs":[],"outputs":[{"name":"y","parameters":{"shared_memory_byte_size":4}}]}"#, "shared memory",
-            code: .unsupported),
+            #"{"inputs":[],"outputs":[{"name":"y","parameters":{"shared_memory_byte_size":4}}]}"#,
+            #"outputs[0] ("y").parameters: shared_memory_region is missing"#),
     ]
 
     static let binary: [Malformed] = [
@@ -245,7 +260,8 @@ struct Malformed: Sendable, CustomTestStringConvertible {
         let pool = SlabPool(budget: 1 << 20)
         var body = try Body(Array(#"{"inputs":[]}"#.utf8), pool: pool)
         for (length, code) in [
-            (14, ProtocolError.Code.invalidArgument), (-1, .invalidArgument), (0, .unsupported), (5, .invalidArgument),
+            (14, ProtocolError.Code.invalidArgument), (-1, .invalidArgument), (0, .invalidArgument),
+            (5, .invalidArgument),
             (.max, .invalidArgument),
         ] {
             body.jsonLength = length

@@ -35,10 +35,14 @@ struct Body {
         jsonLength = binary == nil ? nil : json.count
     }
 
-    func decode(pool: SlabPool) throws(ProtocolError) -> InferenceRequest {
-        try InferenceRequestDecoder.decode(body: slab, range: range, jsonLength: jsonLength, pool: pool)
+    func decode(for model: ModelSpecification = anyModel, pool: SlabPool) throws(ProtocolError) -> InferenceRequest {
+        try InferenceRequestDecoder.decode(body: slab, range: range, jsonLength: jsonLength, model: model, pool: pool)
     }
 }
+
+/// A model that a request with JSON need not fit.
+let anyModel = ModelSpecification(
+    name: "m", version: 1, modelFile: "m/1/model.onnx", maxBatchSize: 0, inputs: [], outputs: [])
 
 /// Decodes a body given as text, and raw bytes behind it if any.
 func decode(_ json: String, binary: [UInt8]? = nil, pool: SlabPool = SlabPool(budget: 1 << 26)) throws

@@ -4,7 +4,7 @@ internal import Glibc
 internal import Synchronization
 
 /// A folder of its own for each test, gone afterwards with all that is in it.
-final class Folder {
+final class Folder: Sendable {
     let path: String
 
     init() {

@@ -36,6 +36,12 @@ enum RequestProperty {
                     return "\(tensor.name): \(problem)"
                 }
             }
+            for input in request.sharedInputs {
+                let place = input.place
+                guard place.offset >= 0, place.byteCount >= 0, place.offset <= Int.max - place.byteCount else {
+                    return "\(input.name) lies outside all memory"
+                }
+            }
             return flawInReturn(of: request.inputs, pool)
         } catch {
             guard [.invalidArgument, .unsupported].contains(error.code) else { return "\(error)" }
@@ -53,8 +59,13 @@ enum RequestProperty {
         let start = slab.bytes.count - body.count
         for (index, byte) in body.enumerated() { slab.bytes[start + index] = byte }
         return try InferenceRequestDecoder.decode(
-            body: slab, range: start..<slab.bytes.count, jsonLength: jsonLength, pool: pool)
+            body: slab, range: start..<slab.bytes.count, jsonLength: jsonLength, model: model, pool: pool)
     }
+
+    /// What raw requests, which begin with a NUL byte, are read for.
+    private static let model = ModelSpecification(
+        name: "m", version: 1, modelFile: "", maxBatchSize: 4,
+        inputs: [TensorSpecification(name: "x", type: .bool, shape: [-1, -1, 2])], outputs: [])
 
     /// A response with these tensors, its first words replaced, is a request with the same ones.
     private static func flawInReturn(of tensors: [Tensor], _ pool: SlabPool) -> String? {
