@@ -62,7 +62,7 @@ internal import Testing
             answered.wait()
             let answer = try #require(reply.withLock { $0?.answer })
             #expect(answer.isSynthetic && answer.timing.compute >= .microseconds(20))
-            let response = service.response(to: request, from: model, answer)
+            let response = try service.response(to: request, from: model, answer)
             #expect(response.parameters.contains(Parameter("strait_synthetic", .bool(true))))
             #expect(response.outputs.map(\.shape) == [[rows, 2, 2]])
             #expect(response.outputs[0].bytes.allSatisfy { $0 == 0 })

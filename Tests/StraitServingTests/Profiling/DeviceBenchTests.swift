@@ -32,6 +32,8 @@ private final class QuickDevice: Device {
         throw DeviceError(.cannotLoad, "it has all it needs")
     }
 
+    func unload(_ model: LoadedModel) {}
+
     func start(driver: any LaneDriver) {
         let threads = wakeups.indices.map { lane in SystemThread(name: "quick-\(lane)") { [self] in serve(lane) } }
         state.withLock { state in
