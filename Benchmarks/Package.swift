@@ -8,8 +8,12 @@ let package = Package(
     dependencies: [.package(name: "strait", path: "..")],
     targets: [
         .target(name: "CAllocations"),
+        .target(
+            name: "SchedulerLoad", dependencies: [.product(name: "StraitCore", package: "strait")],
+            swiftSettings: [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]),
         .executableTarget(
-            name: "DecisionCost", dependencies: [.product(name: "StraitCore", package: "strait"), "CAllocations"],
+            name: "DecisionCost",
+            dependencies: [.product(name: "StraitCore", package: "strait"), "SchedulerLoad", "CAllocations"],
             swiftSettings: [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]),
     ]
 )

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import SchedulerLoad
+internal import StraitCore
+
+/// A step of the scheduler under load, with the little that the load itself does.
+struct StepCase: CountedCase {
+    let policy: PolicyName
+    let devices: Int
+    let models: Int
+    let waiting: Int
+    let repetitions: (few: Int, many: Int)
+
+    var name: String { "step/\(policy.rawValue)/\(devices)x\(models)/\(waiting)" }
+
+    static let all: [StepCase] = {
+        let small: [PolicyName] = [.strait, .edfPriority, .edfPriorityEWMAGate, .orion, .exclusive, .clockwork, .fifo]
+        return small.map { StepCase(policy: $0, devices: 1, models: 6, waiting: 10, repetitions: (1000, 3000)) }
+            + [PolicyName.strait, .edfPriority].flatMap { policy in
+                [(1, 6, 1000), (8, 64, 10), (8, 64, 1000)].map { devices, models, waiting in
+                    StepCase(
+                        policy: policy, devices: devices, models: models, waiting: waiting, repetitions: (500, 1500))
+                }
+            }
+    }()
+
+    func run(_ repetitions: Int) -> Int {
+        var machine = Machine(policy: policy, devices: devices, models: models)
+        for _ in 0..<waiting { machine.arrive() }
+        let before = machine.steps
+        for _ in 0..<repetitions { machine.advance() }
+        return machine.steps - before
+    }
+}
