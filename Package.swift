@@ -49,6 +49,7 @@ var targets: [Target] = [
     .target(name: "CPlatform"),
     .systemLibrary(name: "CZlib"),
     .target(name: "COnnxRuntime", cSettings: [.unsafeFlags(["-O2"])]),
+    .target(name: "CCUDARuntime"),
 
     library("StraitPlatform", isForThreadSanitizer ? ["CPlatform", "CThreadSanitizer"] : ["CPlatform"]),
     library("StraitTensor"),
@@ -57,9 +58,12 @@ var targets: [Target] = [
     .target(
         name: "StraitWire", dependencies: [protobuf], exclude: ["GENERATED.sha256"], swiftSettings: swiftSettings),
     library("OnnxRuntime", ["COnnxRuntime"]),
+    library("CUDARuntime", ["CCUDARuntime"]),
 
     library("StraitProtocol", ["StraitTensor", "StraitWire", "CZlib", protobuf]),
-    library("StraitDevices", ["StraitCore", "StraitTensor", "StraitPlatform", "OnnxRuntime", "VirtualAccelerator"]),
+    library(
+        "StraitDevices",
+        ["StraitCore", "StraitTensor", "StraitPlatform", "OnnxRuntime", "CUDARuntime", "VirtualAccelerator"]),
 
     library("StraitFormats", ["StraitCore"]),
     library("StraitSimulation", ["StraitCore", "StraitFormats", "VirtualAccelerator"]),
@@ -98,6 +102,14 @@ if !serverTestsOnly {
         tests(
             "VirtualDeviceTests",
             ["StraitDevices", "StraitCore", "StraitPlatform", "StraitTensor", "VirtualAccelerator"]),
+        // A device that is none, behind CUDA's functions.
+        .target(name: "CFakeCUDA", dependencies: ["CCUDARuntime"], path: "Tests/CFakeCUDA"),
+        tests(
+            "CUDADeviceTests",
+            [
+                "CUDARuntime", "CCUDARuntime", "CFakeCUDA", "StraitDevices", "StraitCore", "StraitPlatform",
+                "StraitTensor", "OnnxRuntime",
+            ]),
         tests(
             "StraitServingTests",
             [

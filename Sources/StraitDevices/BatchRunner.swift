@@ -128,20 +128,7 @@ struct BatchRunner: Sendable {
                 value, name: session.outputs[index].name, model: session.model,
                 home: outputs.ranges[index].flatMap { range in outputs.slab.map { ($0, range) } })
         }
-        guard batch.parts.count > 1 else { return [whole] }
-        var results = [[Tensor]](repeating: [], count: batch.parts.count)
-        for tensor in whole {
-            guard tensor.shape.dimensions.first == batch.rows else {
-                throw DeviceError(
-                    .unexpectedOutput,
-                    "model \(session.model): \(batch.rows) rows went in, but its output \(tensor.name) has the shape "
-                        + "\(tensor.shape); set max_batch_size to 0 in its config.pbtxt if it cannot be batched")
-            }
-            for (index, slice) in tensor.split(rows: batch.parts.map(\.rows)).enumerated() {
-                results[index].append(slice)
-            }
-        }
-        return results
+        return try batch.split(whole, model: session.model)
     }
 
     /// A value as a tensor: in place if it lies in our slab, else copied out of ONNX Runtime's memory.
@@ -165,17 +152,4 @@ struct BatchRunner: Sendable {
         slab.bytes.copyMemory(from: UnsafeRawBufferPointer(value.bytes))
         return Tensor(name: name, type: type, shape: Shape(value.shape), slab: slab, range: 0..<value.bytes.count)
     }
-}
-
-extension TensorInfo {
-    /// The shape of an output before the run: declared, but for the rows; nil where a run decides it.
-    fileprivate func knownShape(rows: Int?) -> [Int]? {
-        var shape = dimensions
-        if let rows, !shape.isEmpty { shape[0] = rows }
-        return shape.allSatisfy { $0 >= 0 } ? shape : nil
-    }
-}
-
-extension Int {
-    fileprivate func roundedUp(to alignment: Int) -> Int { (self + alignment - 1) / alignment * alignment }
 }
