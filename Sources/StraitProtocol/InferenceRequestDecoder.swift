@@ -23,19 +23,23 @@ package enum InferenceRequestDecoder {
     /// - Parameters:
     ///   - jsonLength: The header `Inference-Header-Content-Length`: how many bytes of the body are JSON. Nil where
     ///     the header is absent, and then all of them are.
-    ///   - model: What is asked. A raw request, which is a tensor without any JSON, says nothing of name, type or shape.
+    ///   - model: What is asked; a raw request, which is a tensor without any JSON, says nothing of name, type or shape.
+    ///     Nil where raw requests are not taken.
     ///   - pool: Where the memory for JSON tensors comes from.
     /// - Throws: ``ProtocolError``: `invalidArgument` with the JSON path, `unsupported` for parts of the protocol that
     ///   the server does not have, `resourceExhausted` or `payloadTooLarge` where the pool has no memory.
     /// - Complexity: O(bytes of JSON).
     package static func decode(
-        body: Slab, range: Range<Int>, jsonLength: Int?, model: ModelSpecification, pool: SlabPool
+        body: Slab, range: Range<Int>, jsonLength: Int?, model: ModelSpecification? = nil, pool: SlabPool
     ) throws(ProtocolError) -> InferenceRequest {
         guard range.lowerBound >= 0, range.upperBound <= body.bytes.count else {
             throw ProtocolError(.failedInternally, "the body's range \(range) lies outside its memory")
         }
         let length = jsonLength ?? range.count
-        if jsonLength == 0 { return try raw(body: body, range: range, model: model, pool: pool) }
+        if jsonLength == 0 {
+            guard let model else { throw ProtocolError(.unsupported, "raw requests are not taken here") }
+            return try raw(body: body, range: range, model: model, pool: pool)
+        }
         guard length >= 0, length <= range.count else {
             throw ProtocolError(
                 .invalidArgument,
