@@ -129,6 +129,9 @@ profile: setup build ## measure the demo models on two lanes into PROFILE=FOLDER
 interference: setup build ## what lanes beyond cores do to predictions on the server, with and without interference (half an hour, on a quiet machine)
 	$(PYTHON) scripts/interference
 
+fidelity-virtual: build ## a server on four virtual GPUs beside the simulator, the same requests (half an hour, on a quiet machine)
+	$(PYTHON) scripts/fidelity-virtual
+
 check: ## the repository's own rules: format, licence lines, imports, generated code
 	@$(PYTHON) scripts/check
 

@@ -114,7 +114,7 @@ if !serverTestsOnly {
             "StraitServingTests",
             [
                 "StraitServing", "StraitCore", "StraitDevices", "StraitFormats", "StraitPlatform", "StraitProtocol",
-                "StraitTensor", "OnnxRuntime",
+                "StraitTensor", "OnnxRuntime", "StraitSimulation", "VirtualAccelerator",
             ]),
     ]
 }

@@ -17,6 +17,8 @@ package final class VirtualGroup: Sendable {
     private let environment: Environment?
     let answers: SyntheticAnswers
     private let log: @Sendable (String) -> Void
+    private let clock: @Sendable () -> Int64
+    private let isThreaded: Bool
     private let state: Mutex<State>
     private let wakeup = Wakeup()
 
@@ -47,17 +49,22 @@ package final class VirtualGroup: Sendable {
     ///   - environment: reads models' files where their configuration does not say their inputs and outputs; nil where
     ///     there is no ONNX Runtime.
     ///   - pool: where answers are.
+    ///   - clock: the host's time in nanoseconds.
+    ///   - isThreaded: whether it has a thread that calls ``look()`` in time; who says no does that himself.
     ///   - log: told of models' guessed times, and of pacing errors each minute.
     package init(
         _ spec: VirtualSpec, number: Int = 0, environment: Environment?, pool: SlabPool,
+        clock: @escaping @Sendable () -> Int64 = { MonotonicClock.nanoseconds() }, isThreaded: Bool = true,
         log: @escaping @Sendable (String) -> Void
     ) {
         self.spec = spec
         self.number = number
         self.environment = environment
         self.log = log
+        self.clock = clock
+        self.isThreaded = isThreaded
         answers = SyntheticAnswers(pool: pool)
-        let now = MonotonicClock.nanoseconds()
+        let now = clock()
         let physics = VirtualAccelerator(spec.description, models: [], seed: spec.seed)
         state = Mutex(
             State(accelerator: PacedAccelerator(physics, speed: spec.speed, epoch: now), reportedAt: now))
@@ -126,7 +133,7 @@ package final class VirtualGroup: Sendable {
             if slot == state.jobs.count { state.jobs.append(nil) }
             state.jobs[slot] = (batch, device)
             let job = makeJob(slot, batch, on: device, &state)
-            state.accelerator.submit(job, at: MonotonicClock.nanoseconds())
+            state.accelerator.submit(job, at: clock())
             return !state.isTelling
         }
         if isAsleep { wakeup.signal() }
@@ -152,8 +159,8 @@ package final class VirtualGroup: Sendable {
     func start(driver: any LaneDriver) {
         state.withLock { state in
             state.users += 1
-            guard state.thread == nil else { return }
             state.driver = driver
+            guard isThreaded, state.thread == nil else { return }
             state.thread = SystemThread(name: "virtual") { [self] in
                 SystemThread.wakeOnTime()
                 pace()
@@ -163,58 +170,60 @@ package final class VirtualGroup: Sendable {
 
     /// Ends the thread with the last device, when all that runs is done.
     func stop() {
-        let thread = state.withLock { state -> SystemThread? in
+        let (isLast, thread) = state.withLock { state in
             state.users -= 1
-            guard state.users == 0 else { return nil }
+            guard state.users == 0 else { return (false, SystemThread?.none) }
             defer { state.thread = nil }
-            return state.thread
+            return (true, state.thread)
         }
-        guard let thread else { return }
-        wakeup.signal()
-        thread.join()
+        guard isLast else { return }
+        if let thread {
+            wakeup.signal()
+            thread.join()
+        }
         answers.stop()
     }
 
     private func pace() {
-        var due: [PacedAccelerator.Due] = []
         while true {
-            let wake = state.withLock { state -> Wake in
-                state.accelerator.step(to: MonotonicClock.nanoseconds(), into: &due)
-                state.isTelling = !due.isEmpty
-                guard due.isEmpty else { return .now }
-                if let next = state.accelerator.nextWake { return .at(next) }
-                return state.users == 0 ? .never : .whenAsked
-            }
-            switch wake {
-            case .now:
-                for event in due { tell(event) }
-                due.removeAll(keepingCapacity: true)
-                report()
-            case .at(let instant): sleep(until: instant)
-            case .whenAsked: wakeup.wait()
-            case .never: return
+            if let next = look() {
+                sleep(until: next)
+            } else if state.withLock({ $0.users > 0 }) {
+                wakeup.wait()
+            } else {
+                return
             }
         }
     }
 
-    /// When the thread has something to do again.
-    private enum Wake {
-        case now
-        case at(Int64)
-        case whenAsked
-        case never
+    /// Tells all that has happened until now.
+    ///
+    /// - Returns: when to look again if nothing else is given until then; nil for not at all.
+    package func look() -> Int64? {
+        var due: [PacedAccelerator.Due] = []
+        while true {
+            let wake = state.withLock { state -> Int64? in
+                state.accelerator.step(to: clock(), into: &due)
+                state.isTelling = !due.isEmpty
+                return due.isEmpty ? state.accelerator.nextWake : nil
+            }
+            guard !due.isEmpty else { return wake }
+            for event in due { tell(event) }
+            due.removeAll(keepingCapacity: true)
+            report()
+        }
     }
 
     private func sleep(until instant: Int64) {
         // Asked to look again: something may happen earlier.
         guard !wakeup.wait(untilNanoseconds: instant - spec.spin) else { return }
-        while spec.spin > 0, MonotonicClock.nanoseconds() < instant {}
+        while spec.spin > 0, clock() < instant {}
     }
 
     /// Tells what happened.
     private func tell(_ due: PacedAccelerator.Due) {
         let (driver, job) = state.withLock { state in
-            state.errors.note(MonotonicClock.nanoseconds() - due.at)
+            state.errors.note(clock() - due.at)
             let job = state.jobs[due.event.job]
             if case .finished = due.event.kind {
                 state.jobs[due.event.job] = nil
@@ -239,7 +248,7 @@ package final class VirtualGroup: Sendable {
 
     private func report() {
         let errors = state.withLock { state -> PacingErrors? in
-            let now = MonotonicClock.nanoseconds()
+            let now = clock()
             guard now - state.reportedAt >= Self.reportInterval else { return nil }
             state.reportedAt = now
             return state.errors
