@@ -77,10 +77,26 @@ package enum ProfileFit {
             case .bandwidth: bandwidth[stressed.subject.rows] = stressed
             }
         }
-        return compute.keys.sorted().compactMap { rows in
+        let found = compute.keys.sorted().compactMap { rows -> Found? in
             guard let first = compute[rows], let second = bandwidth[rows] else { return nil }
             return Found(rows: rows, demand: demand(beside: first, second))
         }
+        return found.isEmpty ? demand(of: key, amongPairs: records).map { [$0] } ?? [] : found
+    }
+
+    /// What a model needs of a device that cannot be put under stress, from what it and the others do to each other: the
+    /// one that leaves its own twin the least stands for a stressor that wants all of the device. How much of it was
+    /// compute and how much bandwidth then stays open, so all of it counts as compute. nil where no pair was measured.
+    private static func demand(of key: ModelKey, amongPairs records: [ProfileRecord]) -> Found? {
+        var pairs: [ProfileRecord.Pair] = []
+        for case .pair(let pair) in records { pairs += [pair, pair.swapped] }
+        let twins = pairs.filter { $0.first == $0.second }
+        guard let heaviest = twins.max(by: { $0.firstSlowdown < $1.firstSlowdown })?.first,
+            let pair = pairs.first(where: { $0.first.isOf(key) && $0.second == heaviest })
+        else { return nil }
+        let loss = 1 - 1 / max(pair.secondSlowdown, 1)
+        let compute = min(max(loss * max(pair.firstSlowdown, 1), 0), 1)
+        return Found(rows: pair.first.rows, demand: Demand(compute: compute, bandwidth: 0, cache: 0))
     }
 
     /// What batches need of a device's shared resources, from what they and two stressors did to each other.
@@ -115,6 +131,13 @@ package enum ProfileFit {
         }
         return Demand(
             compute: between(\.compute), bandwidth: between(\.bandwidth), cache: between(\.cache))
+    }
+}
+
+extension ProfileRecord.Pair {
+    /// The same, seen from the second.
+    fileprivate var swapped: ProfileRecord.Pair {
+        ProfileRecord.Pair(second, first, firstSlowdown: secondSlowdown, secondSlowdown: firstSlowdown)
     }
 }
 

@@ -76,6 +76,21 @@ internal import Testing
         #expect(twice[0].firstSlowdown == twice[0].secondSlowdown)
     }
 
+    @Test func `without stressors the model that needs most stands for one`() throws {
+        let bench = KnownBench(
+            [
+                "small": .init(time: { _, _ in 2 }, demand: Demand(compute: 0.3, bandwidth: 0, cache: 0)),
+                "large": .init(time: { _, _ in 20 }, demand: Demand(compute: 1, bandwidth: 0, cache: 0)),
+            ], stressors: [])
+        var session = ProfileSession(Self.plan(bench), on: bench, clock: bench.clock)
+        #expect(try session.run(note: { _ in }))
+        for (name, compute) in [("small", 0.3), ("large", 1.0)] {
+            let profile = try #require(ProfileFit.profile(of: Self.key(name), from: session.records))
+            let demands = profile.curves.flatMap(\.points).map(\.demand)
+            #expect(demands.allSatisfy { abs(($0?.compute ?? 9) - compute) < 1e-9 && $0?.bandwidth == 0 }, "\(demands)")
+        }
+    }
+
     @Test func `every size is measured until its median is known or time is up`() throws {
         let bench = Self.bench(lanes: 1)
         bench.noise = [1, 1.1, 0.9, 1.05, 0.95]
