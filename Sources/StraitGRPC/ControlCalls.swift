@@ -94,19 +94,12 @@ struct ControlCalls: Sendable {
             throw ProtocolError(.unsupported, "there is one repository; leave repository_name empty")
         }
         var response = Inference_RepositoryIndexResponse()
-        for version in service.catalog.all {
+        for model in service.catalog.index(onlyReady: request.ready) {
             var entry = Inference_RepositoryIndexResponse.ModelIndex()
-            entry.version = version.number.map { String($0) } ?? ""
-            switch version {
-            case .served(let model):
-                entry.name = model.specification.name
-                entry.state = "READY"
-            case .unavailable(let name, _, let reason):
-                if request.ready { continue }
-                entry.name = name
-                entry.state = "UNAVAILABLE"
-                entry.reason = reason
-            }
+            entry.name = model.name
+            entry.version = model.version
+            entry.state = model.state.rawValue
+            entry.reason = model.reason
             response.models.append(entry)
         }
         return response

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import NIOCore
+internal import StraitProtocol
 internal import StraitTensor
 
 /// Collects a request's body in a slab as it comes from the socket: the only copy on the way in.
@@ -13,6 +14,8 @@ struct BodyCollector {
     /// Bytes left free before the body, so that what follows its JSON part is aligned.
     private let offset: Int
     private let announced: Int?
+    /// Decompresses what comes; nil where it comes as it is.
+    private let decompressor: Decompressor?
     private var slab: Slab?
     private(set) var count = 0
 
@@ -21,10 +24,13 @@ struct BodyCollector {
     /// - Parameters:
     ///   - announced: the bytes to come, as the client says; nil where it does not say.
     ///   - jsonLength: how many of them are JSON, as the client says.
-    ///   - limit: the most bytes to take.
-    init(pool: SlabPool, announced: Int?, jsonLength: Int?, limit: Int) {
+    ///   - limit: the most bytes to take, decompressed.
+    ///   - decompressor: for a body that comes compressed.
+    init(pool: SlabPool, announced: Int?, jsonLength: Int?, limit: Int, decompressor: Decompressor? = nil) {
         self.pool = pool
-        self.announced = announced
+        self.decompressor = decompressor
+        // Of a compressed body it says nothing about the bytes that are kept.
+        self.announced = decompressor == nil ? announced : nil
         self.limit = limit
         let misfit = (jsonLength ?? 0) % SlabPool.alignment
         self.offset = misfit == 0 ? 0 : SlabPool.alignment - misfit
@@ -36,6 +42,8 @@ struct BodyCollector {
         case tooLong
         /// There is no memory for it now.
         case noMemory
+        /// It is not compressed as the client says.
+        case malformed(ProtocolError)
     }
 
     /// Adds bytes.
@@ -43,6 +51,7 @@ struct BodyCollector {
     /// - Complexity: O(bytes); amortised over a body, each byte is copied at most twice where its length was not
     ///   announced or is beyond what is taken beforehand, else once.
     mutating func append(_ chunk: ByteBuffer) throws(Problem) {
+        if let decompressor { return try append(chunk, through: decompressor) }
         let added = chunk.readableBytes
         guard count + added <= limit else { throw .tooLong }
         let slab = try room(for: count + added)
@@ -52,9 +61,34 @@ struct BodyCollector {
         count += added
     }
 
+    private mutating func append(_ chunk: ByteBuffer, through decompressor: Decompressor) throws(Problem) {
+        var used = 0
+        repeat {
+            // One byte beyond the limit tells a body that is too long from one that just fits.
+            let free = min(max(HTTPLimits.firstBodyBytes, count), limit + 1 - count)
+            let slab = try room(for: count + free)
+            let target = UnsafeMutableRawBufferPointer(rebasing: slab.bytes[(offset + count)..<(offset + count + free)])
+            // NIO's function throws no typed errors.
+            let outcome = chunk.withUnsafeReadableBytes { bytes -> Result<(used: Int, written: Int), Problem> in
+                let rest = UnsafeRawBufferPointer(rebasing: bytes[used...])
+                do throws(ProtocolError) {
+                    return .success(try decompressor.decompress(rest, into: target))
+                } catch {
+                    return .failure(.malformed(error))
+                }
+            }
+            let done = try outcome.get()
+            used += done.used
+            count += done.written
+            guard count <= limit else { throw .tooLong }
+            if used == chunk.readableBytes, done.written < free { return }
+        } while true
+    }
+
     /// The collected body: the slab, and where in it the body lies.
     mutating func finish() throws(Problem) -> (slab: Slab, range: Range<Int>) {
-        (try room(for: count), offset..<(offset + count))
+        if let decompressor, !decompressor.isFinished { throw .malformed(decompressor.endsEarly) }
+        return (try room(for: count), offset..<(offset + count))
     }
 
     private mutating func room(for needed: Int) throws(Problem) -> Slab {

@@ -20,6 +20,8 @@ final class ConnectionHandler: ChannelInboundHandler {
         case idle
         /// The body of an inference is coming in.
         case collecting(Inference, BodyCollector)
+        /// The body of another request is coming in.
+        case gathering(Route, [UInt8])
         /// A body that nobody wants is coming in; the reply follows it.
         case discarding(HTTPReply, bytesLeft: Int)
         /// The engine has the request.
@@ -38,22 +40,24 @@ final class ConnectionHandler: ChannelInboundHandler {
         let fallbackTimeout: Duration?
     }
 
+    private let control: ServerControl
     private let service: InferenceService
-    private let endpoints: Endpoints
     private let limits: HTTPLimits
     private let readiness: Readiness
     private var state = State.idle
     private var keepAlive = true
+    /// How the client takes its reply compressed; nil for as it is.
+    private var replyCoding: ContentCoding?
     /// Counts requests, so that an answer that crosses a closed connection finds no other request in its place.
     private var turn: UInt64 = 0
     /// When the last reply was sent.
     private var repliedAt = NIODeadline.distantPast
 
-    init(service: InferenceService, endpoints: Endpoints, limits: HTTPLimits, readiness: Readiness) {
-        self.service = service
-        self.endpoints = endpoints
+    init(control: ServerControl, limits: HTTPLimits) {
+        self.control = control
+        self.service = control.service
         self.limits = limits
-        self.readiness = readiness
+        self.readiness = control.readiness
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -80,7 +84,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         keepAlive = false
         switch state {
         case .closing, .replying: return
-        case .idle, .collecting, .discarding, .waiting: abandon()
+        case .idle, .collecting, .gathering, .discarding, .waiting: abandon()
         }
         if error == .headerOverflow {
             send(HTTPReply(.requestHeaderFieldsTooLarge, error: "the request's headers are too large"), context)
@@ -112,7 +116,7 @@ final class ConnectionHandler: ChannelInboundHandler {
             // The client may have waited long for its answer, and has just got it.
             guard NIODeadline.now() - repliedAt >= .seconds(limits.idleSeconds) else { return }
             context.close(promise: nil)
-        case .collecting, .discarding:
+        case .collecting, .gathering, .discarding:
             keepAlive = false
             send(
                 HTTPReply(.requestTimeout, error: "no more of the body has come for \(limits.idleSeconds) s"), context)
@@ -134,32 +138,41 @@ final class ConnectionHandler: ChannelInboundHandler {
         if case .closing = state { return }
         turn &+= 1
         keepAlive = head.isKeepAlive && readiness.isReady
+        replyCoding = head.headers.first(name: "accept-encoding").flatMap(ContentCoding.forResponse)
         let announced = head.headers.first(name: "content-length").flatMap { Int($0) }
-        guard head.uri.utf8.count <= HTTPLimits.pathBytes, let route = Route(target: head.uri) else {
+        guard head.uri.utf8.count <= HTTPLimits.pathBytes else {
             return discard(HTTPReply(.notFound, error: "no such path: \(head.uri.prefix(200))"), context)
         }
-        guard head.method == route.method else {
-            var reply = HTTPReply(
-                .methodNotAllowed, error: "\(head.method) is not for this path; use \(route.method)")
-            reply.headers.append(("Allow", route.method.rawValue))
+        let route: Route
+        switch Route.find(method: head.method.rawValue, target: head.uri) {
+        case .found(let found): route = found
+        case .unknown: return discard(HTTPReply(.notFound, error: "no such path: \(head.uri.prefix(200))"), context)
+        case .wrongMethod(let methods):
+            let names = methods.map(\.rawValue).joined(separator: ", ")
+            var reply = HTTPReply(.methodNotAllowed, error: "\(head.method) is not for this path; use \(names)")
+            reply.headers.append(("Allow", names))
             return discard(reply, context)
         }
-        guard case .infer(let name, let version) = route else {
-            return discard(endpoints.reply(to: route), context)
-        }
-        if let announced, announced > limits.bodyBytes { return refuseBody(context) }
+        guard route.operation == .infer else { return beginControl(route, head, announced, context) }
+        if let announced, announced > limits.bodyBytes { return refuseBody(context, limit: limits.bodyBytes) }
         do {
-            let inference = try self.inference(head, model: name, version: version)
-            if head.headers.first(name: "expect")?.lowercased() == "100-continue" {
-                let go = HTTPResponseHead(version: .http1_1, status: .continue)
-                context.writeAndFlush(wrapOutboundOut(.head(go)), promise: nil)
-            }
+            let inference = try self.inference(head, model: route.model ?? "", version: route.version)
+            let coding = try ContentCoding.ofRequest(head.headers.first(name: "content-encoding"))
             let collector = BodyCollector(
-                pool: service.pool, announced: announced, jsonLength: inference.jsonLength, limit: limits.bodyBytes)
+                pool: service.pool, announced: announced, jsonLength: inference.jsonLength, limit: limits.bodyBytes,
+                decompressor: try coding.map(Decompressor.init))
+            letContinue(head, context)
             state = .collecting(inference, collector)
         } catch {
             discard(HTTPReply(error), context)
         }
+    }
+
+    /// Tells a client that waits for it to send its body.
+    private func letContinue(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        guard head.headers.first(name: "expect")?.lowercased() == "100-continue" else { return }
+        let go = HTTPResponseHead(version: .http1_1, status: .continue)
+        context.writeAndFlush(wrapOutboundOut(.head(go)), promise: nil)
     }
 
     private func inference(
@@ -167,10 +180,6 @@ final class ConnectionHandler: ChannelInboundHandler {
     ) throws(ProtocolError) -> Inference {
         guard readiness.isReady else { throw ProtocolError(.unavailable, "the server is draining; ask another one") }
         let model = try service.catalog.find(name, version: version)
-        if let encoding = head.headers.first(name: "content-encoding"), encoding.lowercased() != "identity" {
-            throw ProtocolError(
-                .invalidArgument, "Content-Encoding: \(encoding.prefix(40)) is not taken; send the body as it is")
-        }
         return Inference(
             model: model, arrived: service.engine.now(),
             jsonLength: try Self.number(in: HTTPReply.jsonLengthHeader, of: head),
@@ -203,11 +212,16 @@ final class ConnectionHandler: ChannelInboundHandler {
             do {
                 try collector.append(chunk)
                 state = .collecting(inference, collector)
-            } catch .tooLong {
-                refuseBody(context)
             } catch {
-                discard(noMemory, context)
+                refuse(error, context)
             }
+        case .gathering(let route, var body):
+            state = .idle
+            guard body.count + chunk.readableBytes <= ControlBody.maximumSize else {
+                return refuseBody(context, limit: ControlBody.maximumSize)
+            }
+            body.append(contentsOf: chunk.readableBytesView)
+            state = .gathering(route, body)
         }
     }
 
@@ -215,12 +229,51 @@ final class ConnectionHandler: ChannelInboundHandler {
         switch state {
         case .idle, .waiting, .replying, .closing: return
         case .discarding(let reply, _): send(reply, context)
+        case .gathering(let route, let body): answer(route, body, context)
         case .collecting(let inference, var collector):
             do {
                 let (slab, range) = try collector.finish()
                 infer(inference, slab, range, context)
             } catch {
-                send(noMemory, context)
+                refuse(error, context, isComplete: true)
+            }
+        }
+    }
+
+    // -- requests that are no inferences --------------------------------------------------------------------------
+
+    private func beginControl(
+        _ route: Route, _ head: HTTPRequestHead, _ announced: Int?, _ context: ChannelHandlerContext
+    ) {
+        // Answered when the request is complete, which for most is at once.
+        guard head.method == .POST else {
+            state = .gathering(route, [])
+            return
+        }
+        if let announced, announced > ControlBody.maximumSize {
+            return refuseBody(context, limit: ControlBody.maximumSize)
+        }
+        if let encoding = head.headers.first(name: "content-encoding"), encoding.lowercased() != "identity" {
+            let error = ProtocolError(.unsupported, "this request is taken uncompressed only")
+            return discard(HTTPReply(error), context)
+        }
+        letContinue(head, context)
+        state = .gathering(route, [])
+    }
+
+    private func answer(_ route: Route, _ body: [UInt8], _ context: ChannelHandlerContext) {
+        let turn = turn
+        let box = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
+        let eventLoop = context.eventLoop
+        state = .waiting(nil)
+        control.answer(route, body: body) { result in
+            eventLoop.execute {
+                let (handler, context) = box.value
+                guard turn == handler.turn, case .waiting = handler.state else { return }
+                switch result {
+                case .success(let json): handler.send(.ok(json), context)
+                case .failure(let error): handler.send(HTTPReply(error), context)
+                }
             }
         }
     }
@@ -261,6 +314,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         _ context: ChannelHandlerContext
     ) {
         guard turn == self.turn, case .waiting = state else { return }
+        if control.log.isVerbose(2) { control.log.verbose(2, "infer of \(model.specification.name): \(reply.words)") }
         switch reply {
         case .refused(let refusal): send(HTTPReply(refusal), context)
         case .answered(let answer):
@@ -276,10 +330,18 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     // -- replies --------------------------------------------------------------------------------------------------
 
-    private var noMemory: HTTPReply {
-        HTTPReply(
-            Refusal(
-                ProtocolError(.resourceExhausted, "the server's tensor memory is full"), retryAfter: .seconds(1)))
+    /// Replies why a body cannot be collected.
+    private func refuse(_ problem: BodyCollector.Problem, _ context: ChannelHandlerContext, isComplete: Bool = false) {
+        let reply: HTTPReply
+        switch problem {
+        case .tooLong: return refuseBody(context, limit: limits.bodyBytes)
+        case .noMemory:
+            reply = HTTPReply(
+                Refusal(
+                    ProtocolError(.resourceExhausted, "the server's tensor memory is full"), retryAfter: .seconds(1)))
+        case .malformed(let error): reply = HTTPReply(error)
+        }
+        if isComplete { send(reply, context) } else { discard(reply, context) }
     }
 
     /// Replies when the rest of the request has come; a client that is still sending would not hear it.
@@ -288,15 +350,16 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     /// Replies at once and ends the connection: more would come than is worth reading.
-    private func refuseBody(_ context: ChannelHandlerContext) {
+    private func refuseBody(_ context: ChannelHandlerContext, limit: Int) {
         keepAlive = false
         let error = ProtocolError(
-            .payloadTooLarge,
-            "the body is larger than the \(limits.bodyBytes) bytes this server takes; send smaller batches")
+            .payloadTooLarge, "the body is larger than the \(limit) bytes this server takes; send smaller batches")
         send(HTTPReply(error), context)
     }
 
     private func send(_ reply: HTTPReply, _ context: ChannelHandlerContext) {
+        var reply = reply
+        if let replyCoding { reply.compress(replyCoding) }
         keepAlive = keepAlive && readiness.isReady
         context.write(wrapOutboundOut(.head(reply.head(keepAlive: keepAlive))), promise: nil)
         if let body = reply.body(context.channel.allocator) {

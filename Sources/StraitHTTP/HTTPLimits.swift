@@ -36,6 +36,9 @@ package struct HTTPLimits: Sendable, Hashable {
 
     /// Bytes of a path with its query.
     static let pathBytes = 4096
+    /// Bytes of a reply that are compressed for a client that takes that: less gains nothing, and more would hold up the
+    /// other connections of its event loop for longer than some 20 ms.
+    static let compressedBytes = 1024...(1 << 20)
     /// Memory taken for a body when the first of it comes, however much is announced: a power of two less the most that
     /// aligning costs. All connections that may be open then hold a quarter of the default tensor memory.
     static let firstBodyBytes = (16 << 10) - SlabPool.alignment

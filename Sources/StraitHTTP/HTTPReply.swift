@@ -14,6 +14,8 @@ struct HTTPReply {
     var json: [UInt8] = []
     /// The tensors that follow the JSON, if any.
     var encoded: EncodedResponse?
+    /// The whole body compressed, if it is sent so.
+    private var compressed: [UInt8]?
 
     /// The name of the header that tells how much of a body is JSON.
     static let jsonLengthHeader = "Inference-Header-Content-Length"
@@ -46,11 +48,27 @@ struct HTTPReply {
         self.json = json
     }
 
+    /// Compresses the body, unless it is too small to gain by it or so large that it would hold up other connections.
+    ///
+    /// - Complexity: O(bytes).
+    mutating func compress(_ coding: ContentCoding) {
+        let size = encoded?.byteCount ?? json.count
+        guard HTTPLimits.compressedBytes.contains(size) else { return }
+        let json = encoded?.json ?? json
+        let result = json.withUnsafeBytes { bytes in
+            Compressor.compress([bytes] + (encoded?.binaryTensors.map(\.bytes) ?? []), coding)
+        }
+        guard let result, result.count < size else { return }
+        compressed = result
+        headers.append(("Content-Encoding", coding.rawValue))
+        headers.append(("Vary", "Accept-Encoding"))
+    }
+
     /// The head to send.
     func head(keepAlive: Bool) -> HTTPResponseHead {
         var fields = HTTPHeaders()
         fields.reserveCapacity(headers.count + 4)
-        fields.add(name: "Content-Length", value: String(encoded?.byteCount ?? json.count))
+        fields.add(name: "Content-Length", value: String(compressed?.count ?? encoded?.byteCount ?? json.count))
         if let length = encoded?.headerLength {
             fields.add(name: "Content-Type", value: "application/octet-stream")
             fields.add(name: Self.jsonLengthHeader, value: String(length))
@@ -64,6 +82,7 @@ struct HTTPReply {
 
     /// The body to send, in one buffer: the only copy of the results on their way out.
     func body(_ allocator: ByteBufferAllocator) -> ByteBuffer? {
+        if let compressed { return allocator.buffer(bytes: compressed) }
         guard let encoded else { return json.isEmpty ? nil : allocator.buffer(bytes: json) }
         var buffer = allocator.buffer(capacity: encoded.byteCount)
         buffer.writeBytes(encoded.json)

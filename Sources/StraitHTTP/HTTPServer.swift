@@ -29,8 +29,7 @@ package final class HTTPServer: Sendable {
     ///   - threads: event loops, at least 1.
     ///   - cores: where the event loops may run; empty for anywhere.
     package init(
-        host: String, port: Int, threads: Int, cores: [Int], service: InferenceService, endpoints: Endpoints,
-        readiness: Readiness, limits: HTTPLimits = HTTPLimits()
+        host: String, port: Int, threads: Int, cores: [Int], control: ServerControl, limits: HTTPLimits = HTTPLimits()
     ) throws(StartError) {
         group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
         if !cores.isEmpty {
@@ -58,8 +57,7 @@ package final class HTTPServer: Sendable {
                         try channel.pipeline.syncOperations.addHandlers([
                             IdleStateHandler(readTimeout: .seconds(limits.idleSeconds)), HTTPResponseEncoder(),
                             ByteToMessageHandler(decoder), HTTPServerPipelineHandler(),
-                            ConnectionHandler(
-                                service: service, endpoints: endpoints, limits: limits, readiness: readiness),
+                            ConnectionHandler(control: control, limits: limits),
                         ])
                     })
             }

@@ -10,7 +10,9 @@ package enum Documents {
     package static let backend = "onnxruntime"
     /// The protocol's extensions that are served, over either transport.
     package static let extensions = [
-        "binary_tensor_data", "model_configuration", "parameters", "schedule_policy", "statistics",
+        "binary_tensor_data", "classification", "logging", "model_configuration", "model_repository",
+        "model_repository(unload_dependents)", "parameters", "schedule_policy", "statistics", "system_shared_memory",
+        "trace",
     ]
 
     /// The body of every answer that is not a success: `{"error": message}`.

@@ -33,6 +33,10 @@ package final class Engine: Sendable {
         var slots = RequestSlots()
         var shapes = ShapeNumbers()
         var models: [ServedModel] = []
+        /// By the numbers of the models, as the two around it.
+        var service: [ModelService] = []
+        /// How many models were ever added.
+        var modelsAdded: UInt64 = 0
         var statistics: [ModelStatistics] = []
         /// Who wants to know when all accepted requests are answered.
         var drains: [@Sendable () -> Void] = []
@@ -87,12 +91,11 @@ package final class Engine: Sendable {
         _ specification: ModelSpecification, loaded: LoadedModel, key: ModelKey? = nil, profile: ModelProfile? = nil
     ) -> ServedModel {
         let (model, effects) = state.withLock { state -> (ServedModel, Effects) in
+            state.modelsAdded += 1
             let model = ServedModel(
-                id: ModelID(index: state.models.count), specification: specification, loaded: loaded, key: key,
-                profile: profile)
-            state.models.append(model)
-            state.statistics.append(
-                ModelStatistics(name: specification.name, version: specification.version))
+                id: state.scheduler.nextModel, serial: state.modelsAdded, specification: specification,
+                loaded: loaded, key: key, profile: profile)
+            state.enter(model)
             let description = ModelDescription(
                 maximumBatch: max(1, specification.maxBatchSize), maximumQueued: specification.maxQueueSize,
                 profile: profile)
@@ -105,7 +108,12 @@ package final class Engine: Sendable {
 
     /// What has been counted for a model.
     package func statistics(of model: ServedModel) -> ModelStatistics {
-        state.withLock { $0.statistics[model.id.index] }
+        state.withLock { state in
+            guard state.models[model.id.index].serial == model.serial else {
+                return ModelStatistics(name: model.specification.name, version: model.specification.version)
+            }
+            return state.statistics[model.id.index]
+        }
     }
 
     /// What has been counted for a class.
@@ -117,6 +125,16 @@ package final class Engine: Sendable {
     ///
     /// - Complexity: O(models), under the engine's lock: some microseconds.
     package func learned() -> LearnedState { state.withLock { $0.scheduler.learned } }
+
+    /// All that was learned while serving, and by its numbers the models; nil where nothing is left of one.
+    package func learnedOfModels() -> (learned: LearnedState, models: [ServedModel?]) {
+        state.withLock { state in
+            let models = state.models.indices.map { index -> ServedModel? in
+                state.service[index].isServing ? state.models[index] : nil
+            }
+            return (state.scheduler.learned, models)
+        }
+    }
 
     /// Takes up what was learned before, with the models in the order in which they were added here.
     ///
@@ -137,7 +155,7 @@ package final class Engine: Sendable {
     @discardableResult
     package func submit(_ submission: Submission, completion: @escaping @Sendable (Reply) -> Void) -> RequestID? {
         let accepted = state.withLock { state -> (id: RequestID, effects: Effects)? in
-            guard !isDraining.load(ordering: .relaxed) else { return nil }
+            guard !isDraining.load(ordering: .relaxed), state.begin(submission.model) else { return nil }
             unanswered.add(1, ordering: .relaxed)
             let id = state.slots.insert(submission, completion)
             let model = submission.model.id
@@ -148,7 +166,11 @@ package final class Engine: Sendable {
             return (id, step(.arrival(request), at: now(after: state.scheduler.lastStep), &state))
         }
         guard let accepted else {
-            completion(.refused(Refusal(ProtocolError(.unavailable, "the server is draining; ask another one"))))
+            let reason =
+                isDraining.load(ordering: .relaxed)
+                ? "the server is draining; ask another one"
+                : "model '\(submission.model.specification.name)' was unloaded meanwhile"
+            completion(.refused(Refusal(ProtocolError(.unavailable, reason))))
             return nil
         }
         carryOut(accepted.effects)
@@ -161,14 +183,16 @@ package final class Engine: Sendable {
     // -- the scheduler's actions ----------------------------------------------------------------------------------
 
     /// What is to be done after the lock is released.
-    private struct Effects {
+    struct Effects {
         var replies: [(completion: @Sendable (Reply) -> Void, reply: Reply)] = []
         var starts: [DeviceBatch] = []
         var timer: Instant?
+        /// Models that were to be retired and of which nothing is left.
+        var retired: [ServedModel] = []
     }
 
     /// The time for a step, which never goes back, whatever the clock does. Read under the lock for the same reason.
-    private func now(after lastStep: Instant) -> Instant { max(lastStep, clock.now()) }
+    func now(after lastStep: Instant) -> Instant { max(lastStep, clock.now()) }
 
     private func step(_ event: Event) {
         let effects = state.withLock { step(event, at: now(after: $0.scheduler.lastStep), &$0) }
@@ -178,7 +202,7 @@ package final class Engine: Sendable {
     /// Steps the scheduler under the lock and turns its actions into effects.
     ///
     /// - Parameter ended: the batch that the event is about, with its results.
-    private func step(
+    func step(
         _ event: Event, at now: Instant, _ state: inout State,
         ended: (batch: DeviceBatch, result: Result<BatchResult, DeviceError>)? = nil
     ) -> Effects {
@@ -201,7 +225,11 @@ package final class Engine: Sendable {
                     reply, arrived: slot.submission.arrived, now: now,
                     calendarMilliseconds: MonotonicClock.calendarMilliseconds())
                 effects.replies.append((slot.completion, reply))
+                if state.endRequest(of: slot.submission.model.id) { effects.retired.append(slot.submission.model) }
             }
+        }
+        if let batch = ended?.batch, state.endBatch(of: batch.modelID) {
+            effects.retired.append(state.models[batch.modelID.index])
         }
         state.tape?.stepEnded()
         return effects
@@ -213,6 +241,7 @@ package final class Engine: Sendable {
             return DeviceBatch.Part(request: id, rows: submission.rows, inputs: submission.inputs)
         }
         let model = state.models[staged.model.index]
+        state.service[staged.model.index].openBatches += 1
         return DeviceBatch(
             batch: staged.batch, device: staged.device, lane: staged.lane, modelID: staged.model, model: model.loaded,
             isBatchable: model.specification.maxBatchSize > 0,
@@ -253,12 +282,13 @@ package final class Engine: Sendable {
         }
     }
 
-    private func carryOut(_ effects: consuming Effects) {
+    func carryOut(_ effects: consuming Effects) {
         // Lanes first: they have the most to do.
         for batch in effects.starts { device.run(batch, on: batch.lane) }
         if let instant = effects.timer { timer.set(instant) }
         for (completion, reply) in effects.replies { completion(reply) }
         if !effects.replies.isEmpty { noteAnswered(effects.replies.count) }
+        for model in effects.retired { endRetirement(of: model) }
     }
 }
 

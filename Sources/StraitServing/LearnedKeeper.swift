@@ -13,7 +13,7 @@ package final class LearnedKeeper: Sendable {
     private let path: String
     private let engine: Engine
     private let device: ProfileFile.Device
-    /// The engine's models in its order; nil for one that cannot be recognised later.
+    /// The engine's models at the start, in its order; nil for one that cannot be recognised later.
     private let models: [LearnedStateFile.Model?]
     private let log: @Sendable (String) -> Void
 
@@ -44,9 +44,13 @@ package final class LearnedKeeper: Sendable {
         self.engine = engine
         self.device = device
         self.models = models.sorted { $0.id.index < $1.id.index }.map { model in
-            model.key.map { LearnedStateFile.Model(key: $0, profile: model.profile) }
+            Self.known(model)
         }
         self.log = log
+    }
+
+    private static func known(_ model: ServedModel) -> LearnedStateFile.Model? {
+        model.key.map { LearnedStateFile.Model(key: $0, profile: model.profile) }
     }
 
     // -- restoring ------------------------------------------------------------------------------------------------
@@ -106,8 +110,11 @@ package final class LearnedKeeper: Sendable {
     /// - Returns: whether the file has it now. Where it cannot be written that is told once, until it can be again.
     @discardableResult
     package func save() -> Bool {
-        var learned = engine.learned()
-        learned.models = zip(learned.models, models).compactMap { $1 == nil ? nil : $0 }
+        // Models may have come and gone since the start.
+        let (everything, served) = engine.learnedOfModels()
+        let models = served.map { $0.flatMap(Self.known) }
+        var learned = everything
+        learned.models = zip(everything.models, models).compactMap { $1 == nil ? nil : $0 }
         let file = LearnedStateFile(device: device, models: models.compactMap(\.self), learned: learned)
         guard state.withLock({ $0.saved != file }) else { return true }
         do throws(FormatError) {

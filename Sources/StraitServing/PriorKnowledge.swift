@@ -78,9 +78,12 @@ package struct PriorKnowledge: Sendable {
 
     /// What is known of a model that was just loaded: by what it is known later, and its profile. Measures it if need be.
     ///
-    /// - Parameter log: told where the profile is from, or why there is none.
+    /// - Parameters:
+    ///   - measures: whether it may be measured, which needs an idle device.
+    ///   - log: told where the profile is from, or why there is none.
     func knowledge(
-        of specification: ModelSpecification, _ loaded: LoadedModel, on device: any Device, log: (String) -> Void
+        of specification: ModelSpecification, _ loaded: LoadedModel, on device: any Device, measures: Bool = true,
+        log: (String) -> Void
     ) -> (key: ModelKey?, profile: ModelProfile?) {
         let name = "\(specification.name) version \(specification.version)"
         var key: ModelKey?
@@ -100,7 +103,7 @@ package struct PriorKnowledge: Sendable {
             log("\(name): profile kept with what was learned")
             return (key, profile)
         }
-        guard let quickProfiler else { return (key, nil) }
+        guard let quickProfiler, measures else { return (key, nil) }
         do {
             let measurement = try quickProfiler.measure(specification, loaded, on: device)
             log("\(name): no profile; measured a quick one: \(measurement.words)")

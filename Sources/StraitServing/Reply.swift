@@ -12,6 +12,16 @@ package enum Reply: Sendable {
     case refused(Refusal)
 }
 
+extension Reply {
+    /// For the log.
+    package var words: String {
+        switch self {
+        case .answered(let answer): answer.isLate ? "answered late" : "answered"
+        case .refused(let refusal): "\(refusal.error)"
+        }
+    }
+}
+
 /// The results of a request.
 package struct Answer: Sendable {
     /// All outputs of the model, in its order.

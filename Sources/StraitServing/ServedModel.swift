@@ -9,6 +9,8 @@ package import StraitProtocol
 package struct ServedModel: Sendable {
     /// The scheduler's number for it.
     package let id: ModelID
+    /// By what it is told from another that had the same number before or has it afterwards.
+    let serial: UInt64
     /// What it takes and gives, and what its configuration says.
     package let specification: ModelSpecification
     /// The model on the device.
@@ -22,10 +24,11 @@ package struct ServedModel: Sendable {
     let inputNames: [String]
 
     init(
-        id: ModelID, specification: ModelSpecification, loaded: LoadedModel, key: ModelKey? = nil,
+        id: ModelID, serial: UInt64, specification: ModelSpecification, loaded: LoadedModel, key: ModelKey? = nil,
         profile: ModelProfile? = nil
     ) {
         self.id = id
+        self.serial = serial
         self.specification = specification
         self.loaded = loaded
         self.key = key

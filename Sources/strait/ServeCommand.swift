@@ -65,17 +65,20 @@ struct ServeCommand: ParsableCommand {
             for: device, profile: options.profile.map { .file($0) } ?? .beside(repository: options.modelRepository),
             learned: options.learnedPath, quickProfiler: options.noQuickProfile ? nil : QuickProfiler(pool: pool),
             log: Console.log)
+        let log = ServerLog(write: Console.log)
         let catalog = try ModelCatalog(
-            repository: options.modelRepository, on: device, engine: engine, knowledge: knowledge
+            repository: options.modelRepository, on: device, engine: engine, knowledge: knowledge,
+            mode: options.catalogMode, pool: pool
         ) {
-            Console.log("  \($0)")
+            log.note("  \($0)")
         }
-        for warning in catalog.warnings { Console.log("  warning: \(warning)") }
-        let keeper = keeper(of: engine, catalog, knowledge)
-        let recorder = try options.record.map { try Recorder(path: $0, engine: engine, log: Console.log) }
+        for warning in catalog.warnings { log.note("  warning: \(warning)") }
+        let keeper = keeper(of: engine, catalog, knowledge, log)
+        let recorder = try options.record.map { try Recorder(path: $0, engine: engine, log: log.note) }
         engine.start()
         keeper?.start()
         recorder?.start()
+        catalog.start()
 
         var deadlines = InferenceService.DefaultDeadlines()
         if let given = options.deadlines {
@@ -83,19 +86,18 @@ struct ServeCommand: ParsableCommand {
             deadlines.low = .milliseconds(given.low)
         }
         let service = InferenceService(engine: engine, catalog: catalog, pool: pool, defaultDeadlines: deadlines)
-        let readiness = Readiness()
+        let control = ServerControl(
+            service: service,
+            description: ServerDescription(name: "strait", version: Strait.version, lanes: placement.laneCount),
+            readiness: Readiness(), log: log)
         var limits = HTTPLimits()
         limits.bodyBytes = options.maxBody << 20
         limits.connections = options.maxConnections
         limits.idleSeconds = Int64(options.idleTimeoutSecs)
         let server = try HTTPServer(
             host: options.httpAddress, port: options.httpPort, threads: placement.networkThreads,
-            cores: placement.networkCores, service: service,
-            endpoints: Endpoints(
-                service: service, serverName: "strait", serverVersion: Strait.version, lanes: placement.laneCount,
-                readiness: readiness),
-            readiness: readiness, limits: limits)
-        let grpc = try grpcFrontEnd(service, placement, readiness)
+            cores: placement.networkCores, control: control, limits: limits)
+        let grpc = try grpcFrontEnd(control, placement)
         let address = "http://\(Self.host(options.httpAddress)):\(server.port)"
         Console.log("ready: \(catalog.served.count) of \(catalog.all.count) models at \(address)")
         if let grpc { Console.log("gRPC at \(Self.host(options.grpcAddress)):\(grpc.port)") }
@@ -103,7 +105,7 @@ struct ServeCommand: ParsableCommand {
 
         let signal = ProcessLimits.waitForSignal(Self.signals)
         Console.log("\(signal == SIGINT ? "SIGINT" : "SIGTERM"): draining")
-        readiness.stop()
+        control.readiness.stop()
         server.stopListening()
         grpc?.stopListening()
         let isDrained = engine.drain(within: .seconds(Double(options.exitTimeoutSecs)))
@@ -116,12 +118,13 @@ struct ServeCommand: ParsableCommand {
             Console.log("not everything that was accepted could be answered within \(options.exitTimeoutSecs) s")
             throw ExitCode.failure
         }
+        catalog.stop()
         engine.stop()
     }
 
     /// The gRPC front end, listening; nil where it is not wanted.
     private func grpcFrontEnd(
-        _ service: InferenceService, _ placement: ServeOptions.Placement, _ readiness: Readiness
+        _ control: ServerControl, _ placement: ServeOptions.Placement
     ) throws -> GRPCFrontEnd? {
         guard !options.noGrpc else { return nil }
         var limits = GRPCLimits()
@@ -130,9 +133,8 @@ struct ServeCommand: ParsableCommand {
         limits.idleSeconds = Int64(options.idleTimeoutSecs)
         return try GRPCFrontEnd(
             host: options.grpcAddress, port: options.grpcPort, threads: placement.networkThreads,
-            cores: placement.networkCores, service: service,
-            server: ServerDescription(name: "strait", version: Strait.version, lanes: placement.laneCount),
-            readiness: readiness, limits: limits)
+            cores: placement.networkCores, service: control.service, server: control.description,
+            readiness: control.readiness, limits: limits)
     }
 
     /// An address as somebody on this machine reaches it.
@@ -159,11 +161,11 @@ struct ServeCommand: ParsableCommand {
 
     /// What keeps the learned state, which is put back already; nil where that is not wanted.
     private func keeper(
-        of engine: Engine, _ catalog: ModelCatalog, _ knowledge: PriorKnowledge
+        of engine: Engine, _ catalog: ModelCatalog, _ knowledge: PriorKnowledge, _ log: ServerLog
     ) -> LearnedKeeper? {
         guard let path = options.learnedPath else { return nil }
         let keeper = LearnedKeeper(
-            path: path, engine: engine, models: catalog.served, device: knowledge.device, log: Console.log)
+            path: path, engine: engine, models: catalog.served, device: knowledge.device, log: log.note)
         if let learned = knowledge.learned { keeper.restore(learned) }
         return keeper
     }

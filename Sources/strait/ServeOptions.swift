@@ -4,11 +4,26 @@ internal import ArgumentParser
 internal import StraitCore
 internal import StraitFormats
 internal import StraitPlatform
+internal import StraitServing
 
 /// The flags of `strait serve`; Triton's names where they mean the same.
 struct ServeOptions: ParsableArguments {
     @Option(name: [.long, .customLong("model-store")], help: "The folder of models, in Triton's layout.")
     var modelRepository: String
+
+    @Option(
+        help: ArgumentHelp(
+            "Who decides which models are served: none (the repository, at the start), explicit (clients) or poll (the "
+                + "repository, all the time).", valueName: "mode"))
+    var modelControlMode = "none"
+
+    @Option(
+        help: ArgumentHelp(
+            "A model to load at the start in mode explicit; * for all. May be given several times.", valueName: "name"))
+    var loadModel: [String] = []
+
+    @Option(help: "Seconds between two looks at the repository in mode poll.")
+    var repositoryPollSecs = 15
 
     @Option(help: "The address to listen on for HTTP.")
     var httpAddress = "0.0.0.0"
@@ -110,6 +125,18 @@ struct ServeOptions: ParsableArguments {
     var onnxRuntime: String?
 
     mutating func validate() throws {
+        try check(
+            ["none", "explicit", "poll"].contains(modelControlMode),
+            "--model-control-mode is '\(modelControlMode)'; there are none, explicit and poll")
+        try check(
+            loadModel.isEmpty || modelControlMode == "explicit",
+            "--load-model is for --model-control-mode explicit; in the others the repository decides")
+        try check(
+            record == nil || modelControlMode == "none",
+            "--record needs --model-control-mode none: a recording tells its models at its beginning")
+        try check(
+            (1...86_400).contains(repositoryPollSecs),
+            "--repository-poll-secs is \(repositoryPollSecs); expected 1 to 86400")
         try check((0...65_535).contains(httpPort), "--http-port is \(httpPort); expected 0 to 65535")
         try check((0...65_535).contains(grpcPort), "--grpc-port is \(grpcPort); expected 0 to 65535")
         try check(lanes.map { (1...256).contains($0) } ?? true, "--lanes is \(lanes ?? 0); expected 1 to 256")
@@ -163,6 +190,15 @@ struct ServeOptions: ParsableArguments {
             }
         }
         return (high, low)
+    }
+
+    /// Who decides which models are served.
+    var catalogMode: ModelCatalog.Mode {
+        switch modelControlMode {
+        case "explicit": .explicit(initial: loadModel)
+        case "poll": .poll(seconds: repositoryPollSecs)
+        default: .none
+        }
     }
 
     /// Where the learned state is kept; nil for nowhere.

@@ -6,8 +6,10 @@ tested best by what is almost right.
 """
 
 import dataclasses
+import gzip
 import json
 import struct
+import zlib
 
 GOOD = {"id": "g", "inputs": [{"name": "INPUT0", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}]}
 GOOD_TEXT = json.dumps(GOOD)
@@ -188,6 +190,58 @@ def binaries():
                r"(?i)BYTES|string|element|length|INPUT0|shape|size|bytes")
 
 
+def shared_memory():
+    """Places in memory that nobody has registered, and places that cannot be."""
+    def place(**parameters):
+        named = {f"shared_memory_{name}": value for name, value in parameters.items()}
+        return changed(data=None, parameters=None, inputs=[
+            {"name": "INPUT0", "datatype": "FP32", "shape": [1, 4], "parameters": named}])
+
+    yield Case("shared memory: no such region", place(region="nowhere", byte_size=16), "nowhere", (404,))
+    for name, value in {"a number": 7, "null": None, "a list": [], "long": "r" * 300}.items():
+        yield Case(f"shared memory: region {name}", place(region=value, byte_size=16), r"shared_memory_region|INPUT0")
+    yield Case("shared memory: no region", place(byte_size=16), "shared_memory_region")
+    yield Case("shared memory: no size", place(region="r"), "shared_memory_byte_size")
+    for size in (-1, 1.5, "16", None, 2**63, 2**64, [], True):
+        yield Case(f"shared memory: size {json.dumps(size)}", place(region="r", byte_size=size), r"byte_size")
+        yield Case(f"shared memory: offset {json.dumps(size)}", place(region="r", byte_size=16, offset=size), r"offset")
+    yield Case("shared memory: beyond all memory", place(region="r", byte_size=16, offset=2**63 - 1), "memory")
+    tensor = {"name": "INPUT0", "datatype": "FP32", "shape": [1, 4],
+              "parameters": {"shared_memory_region": "r", "shared_memory_byte_size": 16}}
+    yield Case("shared memory: data as well", changed(inputs=[tensor | {"data": [1, 2, 3, 4]}]), "data")
+    tensor["parameters"]["binary_data_size"] = 16
+    yield Case("shared memory: binary as well", changed(inputs=[tensor]), "binary_data_size")
+    outputs = [{"name": "OUTPUT0", "parameters": {"shared_memory_region": "nowhere", "shared_memory_byte_size": 16}}]
+    yield Case("shared memory: no such region for an output", changed(outputs=outputs), "nowhere", (404,))
+
+
+def classes():
+    for count in (-1, 1.5, "3", None, [], True, 2**64):
+        outputs = [{"name": "OUTPUT0", "parameters": {"classification": count}}]
+        yield Case(f"classification {json.dumps(count)}", changed(outputs=outputs), "classification")
+    outputs = [{"name": "OUTPUT0", "parameters": {"classification": 1}}]
+    yield Case("classification of strings", changed(BYTES, datatype="BYTES", shape=[1, 1], data=["x"], outputs=outputs),
+               "rank")
+
+
+def raw_requests():
+    for name, model, body in (("fifteen bytes", FP32, b"\0" * 15), ("no bytes", FP32, b""), ("two inputs", TWO, b"\0"),
+                              ("too few bytes", FIXED, b"\0" * 20), ("too many bytes", FIXED, b"\0" * 28)):
+        yield Case(f"raw request: {name}", http(body, model, [(BINARY_HEADER, 0)]), r"bytes|inputs|dimension")
+
+
+def compressed():
+    good = GOOD_TEXT.encode()
+    for name, data in (("cut", gzip.compress(good)[:-3]), ("empty", b""), ("no body in it", gzip.compress(b"")),
+                       ("zlib", zlib.compress(good)), ("more behind", gzip.compress(good) + b"more"),
+                       ("a wrong sum", gzip.compress(good)[:-8] + b"\0" * 8), ("broken in the middle",
+                        gzip.compress(good)[:30] + b"\xff" * 8 + gzip.compress(good)[38:])):
+        yield Case(f"gzip: {name}", http(data, headers=[("Content-Encoding", "gzip")]), r"gzip|byte|JSON|expected")
+    for name, data in (("cut", zlib.compress(good)[:-3]), ("bare", zlib.compress(good)[2:-4]), ("gzip",
+                       gzip.compress(good))):
+        yield Case(f"deflate: {name}", http(data, headers=[("Content-Encoding", "deflate")]), r"deflate")
+
+
 def parameters():
     wrong = [("priority", value) for value in ("high", -1, 1.5, [], {}, 2**65, None)]
     wrong += [("timeout", value) for value in ("soon", -5, 1.5, [], {}, 2**65)]
@@ -245,7 +299,8 @@ def transport():
 
 def all_cases():
     """Every case, two hundred and more, in an order of no meaning."""
-    families = (truncated, not_a_request, shapes, types, data, names, binaries, parameters, transport)
+    families = (truncated, not_a_request, shapes, types, data, names, binaries, shared_memory, classes, raw_requests,
+                compressed, parameters, transport)
     return [case for family in families for case in family()]
 
 

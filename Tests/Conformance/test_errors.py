@@ -97,13 +97,6 @@ def test_a_failing_model_goes_on_serving(client):
         ask(client, "fails_sometimes", good)
 
 
-def test_a_raw_request_is_refused_in_words(server):
-    """A body that is one tensor without any JSON: an extension that we do not have, which must be said."""
-    answer = server.post("/v2/models/identity_fp32/infer", b"\0" * 16, {"Inference-Header-Content-Length": "0"})
-    assert answer.status in (400, 501)
-    assert "raw" in answer.error or "JSON" in answer.error, answer.body
-
-
 @pytest.mark.parametrize("method, path, status", [
     ("GET", "/v2/models/identity_fp32/infer", 405),
     ("POST", "/v2/health/ready", 405),

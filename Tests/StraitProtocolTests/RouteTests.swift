@@ -41,4 +41,29 @@ internal import Testing
         #expect(Set(Endpoint.all.map(\.operation)) == Set(Operation.allCases))
         #expect(Set(Endpoint.all.map { $0.verb.rawValue + $0.path }).count == Endpoint.all.count)
     }
+
+    @Test func `the document has every path, and only schemas that are there`() {
+        let document = Documents.openAPI(serverVersion: "1.2.3", models: ["a"])
+        #expect(isJSON(document))
+        let words = text(document)
+        for endpoint in Endpoint.all { #expect(words.contains("\"\(endpoint.path)\":{"), "\(endpoint.path)") }
+        let names = words.components(after: "#/components/schemas/")
+        #expect(names.count > 20)
+        let known = Set(OpenAPISchema.all.map(\.name))
+        for name in names { #expect(known.contains(name), "\(name)") }
+        #expect(known.subtracting(names).isEmpty, "named and never meant")
+    }
+}
+
+extension String {
+    /// What stands between each place where the words are and the next quote.
+    fileprivate func components(after words: String) -> [String] {
+        var found: [String] = []
+        var rest = self[...]
+        while let place = rest.firstRange(of: words) {
+            rest = rest[place.upperBound...]
+            found.append(String(rest.prefix { $0 != "\"" }))
+        }
+        return found
+    }
 }

@@ -77,9 +77,9 @@ internal import Testing
         ("unknown", .string("1")),
     ]) func `what cannot be is refused, and nothing changes`(_ name: String, _ value: SettingValue) {
         var settings = TraceSettings()
-        var changes = ["log_frequency": SettingValue.string("9")]
-        changes[name] = value
-        #expect(throws: ProtocolError.self) { try settings.update(changes, usual: TraceSettings()) }
+        var values: [String: SettingValue] = ["trace_count": .string("9"), "log_frequency": .string("9")]
+        values[name] = value
+        #expect(throws: ProtocolError.self) { try settings.update(values, usual: TraceSettings()) }
         #expect(settings == TraceSettings())
     }
 
@@ -103,9 +103,7 @@ internal import Testing
         ("log_everything", .bool(true)), ("log_error", .null),
     ]) func `log settings that cannot be are refused`(_ name: String, _ value: SettingValue) {
         var settings = LogSettings()
-        var changes = ["log_warning": SettingValue.bool(false)]
-        changes[name] = value
-        #expect(throws: ProtocolError.self) { try settings.update(changes) }
+        #expect(throws: ProtocolError.self) { try settings.update(["log_warning": .bool(false), name: value]) }
         #expect(settings == LogSettings())
     }
 }

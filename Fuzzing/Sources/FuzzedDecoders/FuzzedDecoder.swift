@@ -11,6 +11,10 @@ package enum FuzzedDecoder: String, CaseIterable, Sendable {
     case request
     /// An inference request over gRPC: a message in protobuf.
     case wire
+    /// The body of a request that is no inference: settings, parameters, a model's configuration in JSON.
+    case control
+    /// A body compressed with gzip, or with deflate where it does not begin like gzip; and a path.
+    case compressed
     /// A model's config.pbtxt.
     case configuration
     /// A scenario in YAML.
@@ -36,6 +40,8 @@ package enum FuzzedDecoder: String, CaseIterable, Sendable {
         switch self {
         case .request: RequestProperty.flaw(bytes)
         case .wire: WireProperty.flaw(bytes)
+        case .control: ControlProperty.flaw(bytes)
+        case .compressed: CompressedProperty.flaw(bytes)
         case .configuration: ConfigurationProperty.flaw(bytes)
         case .scenario: ScenarioProperty.flaw(bytes)
         case .trace: FileProperty.flawInTrace(bytes)

@@ -54,7 +54,9 @@ enum WireProperty {
             message.inputs.map({ $0.shape.map(Int.init) }) == inputs.map(\.shape.dimensions),
             message.outputs.map(\.name) == wire.request.outputs.map(\.name)
         else { return "generated code reads something else" }
-        if !message.rawInputContents.isEmpty, message.rawInputContents.map(Array.init) != inputs.map({ Array($0.bytes) }) {
+        if !message.rawInputContents.isEmpty,
+            message.rawInputContents.map(Array.init) != inputs.map({ Array($0.bytes) })
+        {
             return "generated code reads other raw tensors"
         }
         let floats = message.inputs.map(\.contents.fp32Contents)
@@ -75,7 +77,9 @@ enum WireProperty {
             var bytes = [UInt8](repeating: 0, count: encoded.byteCount)
             bytes.withUnsafeMutableBytes { encoded.write(to: $0) }
             let field = bytes.count - tensor.range.count - 1 - lengthOfVarint(tensor.range.count)
-            guard field > 0, bytes[field] == 6 << 3 | 2 else { return "the bytes do not stand at the end of a response" }
+            guard field > 0, bytes[field] == 6 << 3 | 2 else {
+                return "the bytes do not stand at the end of a response"
+            }
             bytes[field] = 7 << 3 | 2
             do throws(WireFailure) {
                 let again = try decode(bytes, pool).request.inputs
