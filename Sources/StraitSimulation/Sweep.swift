@@ -22,6 +22,8 @@ package struct Sweep: Sendable {
 
     /// The runs: by scenario, then policy, then seed.
     package let runs: [Run]
+    /// What is simulated, each once.
+    package let scenarios: [Scenario]
     private let seeds: Int
 
     /// All combinations.
@@ -29,6 +31,7 @@ package struct Sweep: Sendable {
         runs = scenarios.flatMap { scenario in
             setups.flatMap { setup in seeds.map { Run(scenario: scenario, setup: setup, seed: $0) } }
         }
+        self.scenarios = scenarios
         self.seeds = max(1, seeds.count)
     }
 
