@@ -64,13 +64,27 @@ test-asan: setup
 	SWIFT_BACKTRACE=enable=no $(SWIFT) test --skip-build --disable-xctest $(ASAN_TESTS)
 
 # A race is reported and the tests go on; then the process ends with a code that fails them.
-TSAN_TESTS := --sanitize=thread --scratch-path .build-tsan --disable-index-store
+TSAN_TESTS := --sanitize=thread --scratch-path .build-tsan
 test-tsan: export STRAIT_PURE := 1
 test-tsan: export STRAIT_SANITIZER := thread
 test-tsan: export TSAN_OPTIONS := allocator_may_return_null=1
 test-tsan: setup
 	$(SWIFT) build --product straitPackageTests $(TSAN_TESTS)
 	SWIFT_BACKTRACE=enable=no $(SWIFT) test --skip-build --disable-xctest $(TSAN_TESTS)
+
+# What a sanitizer cannot live under is left out: limits of memory, and deadlines that its slowness breaks.
+# Reports go to files, since some of the servers are killed.
+SANITIZER ?= thread
+SERVER_REPORTS := $(CURDIR)/.build-server-$(SANITIZER)/reports
+test-server-sanitized: setup ## the server under ThreadSanitizer, or SANITIZER=address, serves other people's clients and some faults
+	STRAIT_SANITIZER=$(SANITIZER) $(SWIFT) build -c release --product strait --sanitize=$(SANITIZER) \
+		--scratch-path .build-server-$(SANITIZER)
+	rm -rf $(SERVER_REPORTS) && mkdir -p $(SERVER_REPORTS)
+	STRAIT_BINARY=$(CURDIR)/.build-server-$(SANITIZER)/release/strait \
+		TSAN_OPTIONS=log_path=$(SERVER_REPORTS)/report ASAN_OPTIONS=detect_leaks=0:log_path=$(SERVER_REPORTS)/report \
+		$(VENV_PYTHON) -m pytest Tests/Conformance Tests/Resilience -k "$(SANITIZED_CASES)"; \
+		code=$$?; cat $(SERVER_REPORTS)/* 2> /dev/null && exit 1; exit $$code
+SANITIZED_CASES := not little_memory
 
 resilience: setup build ## the server under faults, each kept up for RESILIENCE_SECONDS=N (60; a quarter of an hour in all), and a table of them
 	STRAIT_RESILIENCE_SECONDS=$(RESILIENCE_SECONDS) $(VENV_PYTHON) -m pytest Tests/Resilience
