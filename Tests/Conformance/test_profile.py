@@ -92,3 +92,18 @@ def test_what_cannot_be_is_refused(repository):
         done = subprocess.run(command(repository, *arguments), cwd=ROOT, capture_output=True, text=True, timeout=LIMIT,
                               check=False)
         assert done.returncode != 0 and words in done.stderr, (arguments, done.stderr)
+
+
+def test_a_server_says_what_it_predicts_interference_with(repository):
+    running = Server(repository, "--no-quick-profile", "--interference", "solo")
+    try:
+        assert "interference solo" in running.start().read_log()
+        assert running.stop() == 0, running.read_log()
+    finally:
+        running.kill()
+    wrong = Server(repository, "--interference", "telepathy")
+    try:
+        with pytest.raises(AssertionError, match="--interference is 'telepathy'; there are solo or static"):
+            wrong.start()
+    finally:
+        wrong.kill()
