@@ -154,7 +154,13 @@ if !pureOnly {
                 .product(name: "NIOHPACK", package: "swift-nio-http2"),
                 .product(name: "NIOHTTP2", package: "swift-nio-http2"),
             ] + nio),
-        library("StraitLoad", ["StraitPlatform", "StraitProtocol", "StraitTensor"] + nio),
+        library(
+            "StraitLoad",
+            [
+                "StraitPlatform", "StraitProtocol", "StraitTensor", "StraitWire", protobuf,
+                .product(name: "NIOHPACK", package: "swift-nio-http2"),
+                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+            ] + nio),
         tests("StraitLoadTests", ["StraitLoad", "StraitPlatform", "StraitProtocol", "StraitTensor"] + nio),
         .executableTarget(
             name: "strait",

@@ -10,8 +10,9 @@ final class ConnectionPool {
     private let limit: Int
     private let spares: Int
     private let eventLoop: any EventLoop
-    private var connections: [ObjectIdentifier: LoadConnection] = [:]
-    private var idle: [LoadConnection] = []
+    private let transport: LoadPlan.Transport
+    private var connections: [ObjectIdentifier: any LoadConnection] = [:]
+    private var idle: [any LoadConnection] = []
     private var opening = 0
     /// The most connections that were open at one time.
     private(set) var peak = 0
@@ -21,7 +22,10 @@ final class ConnectionPool {
     static let openLoopSpares = 4
 
     /// A pool of at most `limit` connections that keeps `spares` of them idle.
-    init(address: SocketAddress, limit: Int, spares: Int, loop: any EventLoop) {
+    init(
+        address: SocketAddress, limit: Int, spares: Int, loop: any EventLoop, transport: LoadPlan.Transport
+    ) {
+        self.transport = transport
         self.address = address
         self.limit = limit
         self.spares = spares
@@ -29,20 +33,20 @@ final class ConnectionPool {
     }
 
     /// Every open connection.
-    var all: [LoadConnection] { Array(connections.values) }
+    var all: [any LoadConnection] { Array(connections.values) }
     /// Whether none is open or opening.
     var isEmpty: Bool { connections.isEmpty && opening == 0 }
     /// Whether every connection there may be is in use.
     var isExhausted: Bool { idle.isEmpty && opening == 0 && connections.count >= limit }
 
     /// The connection used last of those idle; nil if none is.
-    func takeIdle() -> LoadConnection? { idle.popLast() }
+    func takeIdle() -> (any LoadConnection)? { idle.popLast() }
 
-    func giveBack(_ connection: LoadConnection) {
+    func giveBack(_ connection: any LoadConnection) {
         if connection.isOpen { idle.append(connection) }
     }
 
-    func opened(_ connection: LoadConnection) {
+    func opened(_ connection: any LoadConnection) {
         opening -= 1
         connections[ObjectIdentifier(connection)] = connection
         peak = max(peak, connections.count)
@@ -50,7 +54,7 @@ final class ConnectionPool {
 
     func failedToOpen() { opening -= 1 }
 
-    func closed(_ connection: LoadConnection) {
+    func closed(_ connection: any LoadConnection) {
         connections[ObjectIdentifier(connection)] = nil
         // Rare, and the list is short: a linear search costs less than keeping an index.
         if let place = idle.lastIndex(where: { $0 === connection }) { idle.remove(at: place) }
@@ -71,12 +75,18 @@ final class ConnectionPool {
             ClientBootstrap(group: eventLoop)
                 .connectTimeout(SetupClient.connectTimeout)
                 .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-                .channelInitializer { channel in
+                .channelInitializer { [transport] channel in
                     channel.eventLoop.makeCompletedFuture {
-                        // Our own headers need no check at every request.
-                        try channel.pipeline.syncOperations.addHTTPClientHandlers(
-                            enableOutboundHeaderValidation: false)
-                        try channel.pipeline.syncOperations.addHandler(LoadConnection(bound.value))
+                        let pipeline = channel.pipeline.syncOperations
+                        switch transport {
+                        case .http:
+                            // Our own headers need no check at every request.
+                            try pipeline.addHTTPClientHandlers(enableOutboundHeaderValidation: false)
+                            try pipeline.addHandler(HTTPLoadConnection(bound.value))
+                        case .grpc:
+                            let streams = try GRPCStream.configure(channel)
+                            try pipeline.addHandler(GRPCLoadConnection(bound.value, streams: streams))
+                        }
                     }
                 }
                 .connect(to: address)

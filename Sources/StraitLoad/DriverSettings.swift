@@ -15,6 +15,8 @@ struct DriverSettings: Sendable {
     let cores: [Int]
     let progress: LoadProgress
     let onProgress: (@Sendable (LoadProgress.Snapshot) -> Void)?
+    /// What is spoken.
+    let transport: LoadPlan.Transport
     /// Requests to make room for in each tally.
     let expectedEach: Int
 
@@ -53,6 +55,7 @@ struct DriverSettings: Sendable {
         cores = plan.cores
         self.progress = progress
         self.onProgress = onProgress
+        transport = plan.transport
         self.start = start
         windowStart = start + plan.warmup.nanoseconds
         windowEnd = windowStart + plan.duration.nanoseconds

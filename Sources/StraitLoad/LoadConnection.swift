@@ -4,12 +4,26 @@ internal import NIOCore
 internal import NIOHTTP1
 
 /// One kept-open connection, with at most one request on it.
-final class LoadConnection: ChannelInboundHandler {
+protocol LoadConnection: AnyObject {
+    /// Whether requests can still be sent.
+    var isOpen: Bool { get }
+
+    func close()
+
+    /// Sends a request; the connection must be free.
+    func send(_ job: LoadDriver.Job, _ request: EncodedRequest, at now: Int64)
+
+    /// Takes back the request that has no answer yet, if there is one.
+    func abandon() -> LoadDriver.Job?
+}
+
+/// A connection that speaks HTTP/1.1.
+final class HTTPLoadConnection: ChannelInboundHandler, LoadConnection {
     typealias InboundIn = HTTPClientResponsePart
     typealias OutboundOut = HTTPClientRequestPart
 
     /// Bytes of an error's body that are kept to be shown.
-    private static let excerptLength = 300
+    static let excerptLength = 300
 
     private let driver: LoadDriver
     private var context: ChannelHandlerContext?
@@ -22,22 +36,19 @@ final class LoadConnection: ChannelInboundHandler {
 
     init(_ driver: LoadDriver) { self.driver = driver }
 
-    /// Whether requests can still be sent.
     var isOpen: Bool { context != nil }
 
     func close() { context?.close(promise: nil) }
 
-    /// Sends a request; the connection must be free.
-    func send(_ job: LoadDriver.Job, wire: WireRequest, at now: Int64) {
+    func send(_ job: LoadDriver.Job, _ request: EncodedRequest, at now: Int64) {
         self.job = job
         sentAt = now
-        guard let context else { return }
-        context.write(wrapOutboundOut(.head(wire.head)), promise: nil)
-        context.write(wrapOutboundOut(.body(.byteBuffer(wire.body))), promise: nil)
+        guard let context, case .http(let head, let body) = request else { return }
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
     }
 
-    /// Takes back the request that has no answer yet, if there is one.
     func abandon() -> LoadDriver.Job? {
         defer { job = nil }
         return job

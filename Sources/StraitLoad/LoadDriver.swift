@@ -55,7 +55,8 @@ final class LoadDriver {
         // A closed loop never needs more connections than it has requests outstanding.
         let spares = if case .openLoop = settings.pace { ConnectionPool.openLoopSpares } else { 0 }
         pool = ConnectionPool(
-            address: settings.address, limit: settings.maximumConnections, spares: spares, loop: loop)
+            address: settings.address, limit: settings.maximumConnections, spares: spares, loop: loop,
+            transport: settings.transport)
         random = settings.random
         measurement = Measurement(targetCount: settings.targets.count, expectedEach: settings.expectedEach)
     }
@@ -137,17 +138,16 @@ final class LoadDriver {
         pool.openSpares(for: self, waiting: waiting.count)
     }
 
-    private func send(_ job: Job, over connection: LoadConnection) {
+    private func send(_ job: Job, over connection: any LoadConnection) {
         let now = currentTime()
         if job.measured { measurement.tallies[index(of: job)].noteLag(now - job.scheduled) }
-        connection.send(
-            job, wire: settings.targets[job.target].requests[job.requestClass.rawValue], at: now)
+        connection.send(job, settings.targets[job.target].requests[job.requestClass.rawValue], at: now)
     }
 
     // -- what connections tell -----------------------------------------------------------------------------------
 
     /// A connection is open, or free again.
-    func connectionIsFree(_ connection: LoadConnection) {
+    func connectionIsFree(_ connection: any LoadConnection) {
         if let job = waiting.popFirst() {
             send(job, over: connection)
         } else {
@@ -156,7 +156,7 @@ final class LoadDriver {
     }
 
     /// A connection opened.
-    func connectionOpened(_ connection: LoadConnection) {
+    func connectionOpened(_ connection: any LoadConnection) {
         guard !isFinished else { return connection.close() }
         pool.opened(connection)
         connectionIsFree(connection)
@@ -178,7 +178,7 @@ final class LoadDriver {
     }
 
     /// A connection closed, perhaps under a request.
-    func connectionClosed(_ connection: LoadConnection, unanswered job: Job?, why: String) {
+    func connectionClosed(_ connection: any LoadConnection, unanswered job: Job?, why: String) {
         pool.closed(connection)
         if let job { end(job, .failed, latency: 0, serverLatency: 0, failure: why) }
         guard !isFinished else { return }

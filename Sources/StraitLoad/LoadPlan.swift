@@ -26,6 +26,11 @@ package struct LoadPlan: Sendable {
         case binary, json
     }
 
+    /// What is spoken.
+    package enum Transport: String, Sendable, CaseIterable {
+        case http, grpc
+    }
+
     /// The server.
     package var server: ServerAddress
     /// The models, with their share of the load.
@@ -44,6 +49,8 @@ package struct LoadPlan: Sendable {
     package var seed: UInt64 = 1
     /// How tensors travel.
     package var encoding: Encoding = .binary
+    /// What is spoken.
+    package var transport: Transport = .http
     /// The most connections opened.
     package var maximumConnections = 256
     /// Event-loop threads.
@@ -112,6 +119,8 @@ package struct LoadPlan: Sendable {
                 "The concurrency is \(outstanding): expected \(threads) (one for each thread) to "
                     + "\(Self.maximumConnectionLimit).")
         }
+        try require(
+            transport == .http || encoding == .binary, "gRPC has no JSON: leave --encoding json to --protocol http.")
         try require((0...1).contains(highShare), "The high share is \(highShare): expected 0 to 1.")
         try require(
             duration > .zero && duration <= Self.maximumDuration,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import FoundationEssentials
+internal import StraitWire
+internal import SwiftProtobuf
 
 /// What a server says about a model: of its metadata, the part that input can be made from.
 package struct ModelMetadata: Sendable, Equatable, Decodable {
@@ -30,6 +32,22 @@ package struct ModelMetadata: Sendable, Equatable, Decodable {
     package init(name: String, inputs: [Input]) {
         self.name = name
         self.inputs = inputs
+    }
+
+    /// Reads the answer to a question for metadata, whichever way it came.
+    ///
+    /// - Throws: ``LoadError`` of code `badAnswer`.
+    init(_ body: [UInt8], _ transport: LoadPlan.Transport, model: String) throws(LoadError) {
+        guard transport == .grpc else {
+            try self.init(json: body, model: model)
+            return
+        }
+        guard let message = try? Inference_ModelMetadataResponse(serializedBytes: body) else {
+            throw LoadError(.badAnswer, "The server's metadata of model \(model) is no ModelMetadataResponse.")
+        }
+        self.init(
+            name: message.name,
+            inputs: message.inputs.map { Input(name: $0.name, datatype: $0.datatype, shape: $0.shape.map(Int.init)) })
     }
 
     /// Reads the answer to `GET /v2/models/NAME`.

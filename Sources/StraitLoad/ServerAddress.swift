@@ -9,8 +9,9 @@ package struct ServerAddress: Sendable, Equatable, CustomStringConvertible {
     /// What stands before `/v2` in every path: empty, or such as `/gateway`.
     package let pathPrefix: String
 
-    /// The port where none is given: Triton's and our own for HTTP.
+    /// The ports where none is given: Triton's and our own.
     package static let defaultPort = 8000
+    package static let defaultGRPCPort = 8001
 
     /// An address given in parts.
     package init(host: String, port: Int, pathPrefix: String = "") {
@@ -19,11 +20,12 @@ package struct ServerAddress: Sendable, Equatable, CustomStringConvertible {
         self.pathPrefix = pathPrefix
     }
 
-    /// Reads `[http://]host[:port][/prefix]`; an IPv6 address stands in brackets.
+    /// Reads `[http://]host[:port][/prefix]`, or for gRPC `[grpc://]host[:port]`; an IPv6 address stands in brackets.
     ///
     /// - Throws: ``LoadError`` of code `badPlan`.
-    package init(url: String) throws(LoadError) {
+    package init(url: String, transport: LoadPlan.Transport = .http) throws(LoadError) {
         var rest = Substring(url)
+        if transport == .grpc, rest.hasPrefix("grpc://") { rest = rest.dropFirst("grpc://".count) }
         if rest.hasPrefix("http://") {
             rest = rest.dropFirst("http://".count)
         } else if let scheme = Self.schemeEnd(rest) {
@@ -46,7 +48,7 @@ package struct ServerAddress: Sendable, Equatable, CustomStringConvertible {
             host = authority
             portText = nil
         }
-        let port = portText.map { Int($0) ?? 0 } ?? Self.defaultPort
+        let port = portText.map { Int($0) ?? 0 } ?? (transport == .http ? Self.defaultPort : Self.defaultGRPCPort)
         guard !host.isEmpty, (1...65_535).contains(port) else {
             throw LoadError(
                 .badPlan, "The URL \(url) cannot be read: expected http://HOST:PORT, as in http://127.0.0.1:8000.")

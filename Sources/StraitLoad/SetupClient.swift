@@ -9,10 +9,15 @@ internal import NIOPosix
 struct SetupClient: Sendable {
     /// One answer.
     struct Answer: Sendable {
-        /// The HTTP status.
+        /// The HTTP status, or for gRPC the one that says the same.
         let status: Int
-        /// The body, up to ``SetupClient/maximumBody``.
+        /// The body, up to ``SetupClient/maximumBody``; of a gRPC call its message, or what was told of an error.
         let body: [UInt8]
+
+        /// What was told of an error, if anything.
+        func message(_ transport: LoadPlan.Transport) -> String? {
+            transport == .http ? errorMessage(in: body) : String(decoding: body, as: UTF8.self)
+        }
     }
 
     /// The server.
@@ -44,22 +49,29 @@ struct SetupClient: Sendable {
     /// Sends one request and waits for its answer.
     ///
     /// - Throws: ``LoadError`` of code `unreachable`.
-    func ask(_ method: HTTPMethod, path: String, body: RequestBody? = nil) async throws(LoadError) -> Answer {
+    func ask(_ request: EncodedRequest) async throws(LoadError) -> Answer {
         let loop = group.next()
         let answer = loop.makePromise(of: Answer.self)
-        let wire = WireRequest(method: method, path: path, server: server, body: body, keepAlive: false)
         let connecting = ClientBootstrap(group: loop)
             .connectTimeout(Self.connectTimeout)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHTTPClientHandlers()
-                    try channel.pipeline.syncOperations.addHandler(SingleExchange(wire: wire, answer: answer))
+                    switch request {
+                    case .http(let head, let body):
+                        try channel.pipeline.syncOperations.addHTTPClientHandlers()
+                        try channel.pipeline.syncOperations.addHandler(
+                            SingleExchange(head: head, body: body, answer: answer))
+                    case .grpc:
+                        let streams = try GRPCStream.configure(channel)
+                        try channel.pipeline.syncOperations.addHandler(
+                            SingleCall(request, streams: streams, answer: answer))
+                    }
                 }
             }
             .connect(to: address)
         connecting.whenFailure { answer.fail($0) }
         let expiry = loop.scheduleTask(in: Self.timeout) {
-            answer.fail(LoadError(.unreachable, "\(server) did not answer \(path) within 60 s."))
+            answer.fail(LoadError(.unreachable, "\(server) did not answer \(request.path) within 60 s."))
         }
         defer {
             expiry.cancel()
@@ -80,19 +92,21 @@ private final class SingleExchange: ChannelInboundHandler {
     typealias InboundIn = HTTPClientResponsePart
     typealias OutboundOut = HTTPClientRequestPart
 
-    private let wire: WireRequest
+    private let head: HTTPRequestHead
+    private let requestBody: ByteBuffer
     private let answer: EventLoopPromise<SetupClient.Answer>
     private var status = 0
     private var body: [UInt8] = []
 
-    init(wire: WireRequest, answer: EventLoopPromise<SetupClient.Answer>) {
-        self.wire = wire
+    init(head: HTTPRequestHead, body: ByteBuffer, answer: EventLoopPromise<SetupClient.Answer>) {
+        self.head = head
+        self.requestBody = body
         self.answer = answer
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        context.write(wrapOutboundOut(.head(wire.head)), promise: nil)
-        context.write(wrapOutboundOut(.body(.byteBuffer(wire.body))), promise: nil)
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        context.write(wrapOutboundOut(.body(.byteBuffer(requestBody))), promise: nil)
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
         context.fireChannelActive()
     }

@@ -3,7 +3,6 @@
 // StraitLoad: the load generator. What is sent when, over which connections, and what became of every request.
 
 internal import NIOCore
-internal import NIOHTTP1
 internal import NIOPosix
 internal import StraitPlatform
 
@@ -44,7 +43,7 @@ package enum Load {
         var ready = false
         do throws(LoadError) {
             let client = try SetupClient(server: server, group: group)
-            ready = try await client.ask(.GET, path: server.pathPrefix + "/v2/health/ready").status == 200
+            ready = try await client.ask(.readiness(of: server)).status == 200
         } catch {
             ready = false
         }

@@ -15,7 +15,7 @@ struct LoadCommand: AsyncParsableCommand {
             and latency counts from that instant, so neither a slow server nor a slow client can hide. \
             Closed loop (--concurrency): so many requests are always outstanding; this measures capacity.
 
-            Works with Strait, Triton and other V2 servers over HTTP. A request's class travels as the parameter \
+            Works with Strait, Triton and other V2 servers, over HTTP or gRPC. A request's class travels as the parameter \
             priority (1 high, 2 low), its deadline as timeout in microseconds.
 
             EXAMPLE
@@ -23,8 +23,13 @@ struct LoadCommand: AsyncParsableCommand {
                 --rate 60 --high-share 0.3 --deadline-high-ms 100 --deadline-low-ms 300 --duration 20s
             """)
 
-    @Option(name: [.customShort("u"), .long], help: "The server, as http://HOST:PORT.")
-    var url = "http://127.0.0.1:8000"
+    @Option(
+        name: [.customShort("u"), .long],
+        help: "The server, as http://HOST:PORT or grpc://HOST:PORT. Default: port 8000 or 8001 of this machine.")
+    var url: String?
+
+    @Option(name: .customLong("protocol"), help: "What is spoken: http or grpc.")
+    var transport = LoadPlan.Transport.http
 
     @Option(
         name: .customLong("model"),
@@ -110,7 +115,9 @@ struct LoadCommand: AsyncParsableCommand {
         case (nil, let outstanding?): pace = .closedLoop(outstanding: outstanding)
         default: throw LoadError(.badPlan, "Give either --rate (open loop) or --concurrency (closed loop).")
         }
-        var plan = LoadPlan(server: try ServerAddress(url: url), targets: targets, pace: pace)
+        let server = try ServerAddress(url: url ?? "127.0.0.1", transport: transport)
+        var plan = LoadPlan(server: server, targets: targets, pace: pace)
+        plan.transport = transport
         plan.highShare = highShare
         plan.duration = try Duration(text: duration)
         plan.warmup = try Duration(text: warmup)
@@ -130,6 +137,7 @@ struct LoadCommand: AsyncParsableCommand {
 }
 
 extension LoadPlan.Encoding: ExpressibleByArgument {}
+extension LoadPlan.Transport: ExpressibleByArgument {}
 
 /// The line that shows a running load on standard error: rewritten in place on a terminal, else one line a second.
 enum ProgressLine {

@@ -116,6 +116,9 @@ class Server:
     def connect(self):
         return socket.create_connection(("127.0.0.1", self.port), ANSWER_LIMIT)
 
+    def connect_grpc(self):
+        return socket.create_connection(("127.0.0.1", self.grpc_port), ANSWER_LIMIT)
+
     def exchange(self, data):
         """Sends bytes on a connection of their own and reads one answer; None if the server closes without one."""
         with self.connect() as connection:
