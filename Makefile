@@ -115,6 +115,10 @@ count: ## instructions of the scheduler's step and the codecs against Benchmarks
 count-record: ## count them, and put them on record
 	@$(PYTHON) Benchmarks/instructions.py --record
 
+bench-grpc: setup build ## what serving over gRPC costs, beside a bare grpc-swift-2 echo and HTTP (three minutes, on a quiet machine)
+	STRAIT_BENCHMARKS=1 $(SWIFT) build -c release --product GRPCEcho
+	$(VENV_PYTHON) Benchmarks/grpc.py --echo .build/release/GRPCEcho
+
 bench-core: ## what a decision of the scheduler costs, each policy against edf-priority
 	STRAIT_PURE=1 $(SWIFT) run -c release --package-path Benchmarks --scratch-path .build-bench DecisionCost
 

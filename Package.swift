@@ -189,6 +189,17 @@ if Context.environment["STRAIT_BENCHMARKS"] == "1" {
             name: "InstructionCounts", dependencies: ["SchedulerLoad", "StraitCore", "StraitProtocol", "StraitTensor"],
             path: "Benchmarks/Sources/InstructionCounts", swiftSettings: swiftSettings),
     ]
+    if !pureOnly {
+        targets.append(
+            .executableTarget(
+                name: "GRPCEcho",
+                dependencies: [
+                    "StraitWire", protobuf,
+                    .product(name: "GRPCCore", package: "grpc-swift-2"),
+                    .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
+                ],
+                path: "Benchmarks/Sources/GRPCEcho", swiftSettings: swiftSettings))
+    }
 }
 
 // -- the fuzzer (`make fuzz`) ------------------------------------------------------------------------------------

@@ -36,16 +36,17 @@ package final class GRPCFrontEnd: Sendable {
     ///   - threads: event loops, at least 1.
     ///   - cores: where the event loops may run; empty for anywhere.
     package init(
-        host: String, port: Int, threads: Int, cores: [Int], service: InferenceService, server: ServerDescription,
-        readiness: Readiness, limits: GRPCLimits = GRPCLimits()
+        host: String, port: Int, threads: Int, cores: [Int], control: ServerControl,
+        limits: GRPCLimits = GRPCLimits()
     ) throws(StartError) {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
         self.group = group
         if !cores.isEmpty {
             for loop in group.makeIterator() { loop.execute { _ = CoreSet.pinCurrentThread(to: cores) } }
         }
+        let service = control.service
         var router = RPCRouter<Listener.Transport>()
-        let inference = InferenceCalls(service: service, readiness: readiness)
+        let inference = InferenceCalls(control: control)
         router.registerHandler(
             forMethod: .inference("ModelInfer", .unary), deserializer: RequestDeserializer(pool: service.pool),
             serializer: ResponseSerializer(), handler: inference.infer)
@@ -53,8 +54,8 @@ package final class GRPCFrontEnd: Sendable {
             forMethod: .inference("ModelStreamInfer", .bidirectionalStreaming),
             deserializer: RequestDeserializer(pool: service.pool), serializer: ResponseSerializer()
         ) { inference.stream($0, $1) }
-        ControlCalls(service: service, readiness: readiness, server: server).register(on: &router)
-        HealthCalls(readiness: readiness).register(on: &router)
+        ControlCalls(control: control).register(on: &router)
+        HealthCalls(readiness: control.readiness).register(on: &router)
 
         let start = ListenerStart()
         let connections = ConnectionRegistry(limit: limits.connections)

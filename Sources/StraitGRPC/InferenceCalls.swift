@@ -12,8 +12,10 @@ internal import Synchronization
 struct InferenceCalls: Sendable {
     typealias Message = Result<WireRequest, WireFailure>
 
-    let service: InferenceService
-    let readiness: Readiness
+    let control: ServerControl
+
+    private var service: InferenceService { control.service }
+    private var readiness: Readiness { control.readiness }
 
     /// One request, one answer.
     func infer(
@@ -122,7 +124,9 @@ struct InferenceCalls: Sendable {
         if let left = deadline.microsecondsLeft(at: arrived) {
             request.timeoutMicroseconds = min(request.timeoutMicroseconds ?? left, left)
         }
-        switch await run(request, on: model, arrived: arrived) {
+        let reply = await run(request, on: model, arrived: arrived)
+        if control.log.isVerbose(2) { control.log.verbose(2, "infer of \(model.specification.name): \(reply.words)") }
+        switch reply {
         case .answered(let answer):
             do throws(ProtocolError) {
                 let response = try service.response(to: request, from: model, answer)

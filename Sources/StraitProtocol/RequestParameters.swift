@@ -83,20 +83,6 @@ extension RequestReader {
         return true
     }
 
-    /// The place that parameters tell; nil where they tell none.
-    func place(_ shared: SharedParameters) throws(ProtocolError) -> SharedPlace? {
-        guard let region = shared.region else {
-            guard shared.offset == nil, shared.byteCount == nil else {
-                throw ProtocolError(.invalidArgument, "shared_memory_region is missing; it names a registered region")
-            }
-            return nil
-        }
-        guard let byteCount = shared.byteCount else {
-            throw ProtocolError(.invalidArgument, "shared_memory_byte_size is missing")
-        }
-        return try SharedPlace(region: region, offset: shared.offset ?? 0, byteCount: byteCount)
-    }
-
     private func unsupported(_ message: String) -> ProtocolError {
         ProtocolError(.unsupported, message)
     }

@@ -44,13 +44,6 @@ struct RequestReader {
         var shared = SharedParameters()
     }
 
-    /// What the parameters of a tensor say about shared memory.
-    struct SharedParameters {
-        var region: String?
-        var offset: Int?
-        var byteCount: Int?
-    }
-
     let body: Slab
     let json: Range<Int>
     let binary: Range<Int>
@@ -257,7 +250,7 @@ struct RequestReader {
                 try readParameters { reader, name throws(ProtocolError) in
                     try reader.readOutputParameter(name, of: &read, &shared)
                 }
-                read.place = try place(shared)
+                read.place = try shared.place()
                 output = read
             default: try scanner.skipValue()
             }

@@ -25,7 +25,7 @@ extension RequestReader {
                 let end = try decode(text, type: type, shape: shape, into: slab, at: jsonOffset)
                 tensors.append(Tensor(name: input.name, type: type, shape: shape, slab: slab, range: jsonOffset..<end))
                 jsonOffset = Self.aligned(jsonOffset + Self.capacity(type, shape, text: text))
-            } else if let place = try place(input.shared) {
+            } else if let place = try input.shared.place() {
                 shared.append(SharedInput(name: input.name, type: type, shape: shape, place: place))
             } else {
                 let range = try binaryRange(of: input, type: type, shape: shape, from: binaryOffset)
@@ -54,7 +54,7 @@ extension RequestReader {
         for (index, input) in inputs.enumerated() {
             path = RequestPath(list: "inputs", index: index, name: input.name)
             guard let type = input.type, let shape = input.shape, let count = shape.elementCount else { continue }
-            let isShared = try place(input.shared) != nil
+            let isShared = try input.shared.place() != nil
             guard let text = input.data else {
                 guard input.binarySize != nil || isShared else {
                     throw ProtocolError(

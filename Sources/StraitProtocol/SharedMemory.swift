@@ -26,6 +26,25 @@ package struct SharedPlace: Sendable, Hashable {
     }
 }
 
+/// What the parameters of a tensor say about shared memory.
+struct SharedParameters {
+    var region: String?
+    var offset: Int?
+    var byteCount: Int?
+
+    /// The place that they tell; nil where they tell none.
+    func place() throws(ProtocolError) -> SharedPlace? {
+        guard let region else {
+            guard offset == nil, byteCount == nil else {
+                throw ProtocolError(.invalidArgument, "shared_memory_region is missing; it names a registered region")
+            }
+            return nil
+        }
+        guard let byteCount else { throw ProtocolError(.invalidArgument, "shared_memory_byte_size is missing") }
+        return try SharedPlace(region: region, offset: offset ?? 0, byteCount: byteCount)
+    }
+}
+
 /// An input whose bytes lie in shared memory.
 package struct SharedInput: Sendable, Hashable {
     /// The input's name.

@@ -133,8 +133,7 @@ struct ServeCommand: ParsableCommand {
         limits.idleSeconds = Int64(options.idleTimeoutSecs)
         return try GRPCFrontEnd(
             host: options.grpcAddress, port: options.grpcPort, threads: placement.networkThreads,
-            cores: placement.networkCores, service: control.service, server: control.description,
-            readiness: control.readiness, limits: limits)
+            cores: placement.networkCores, control: control, limits: limits)
     }
 
     /// An address as somebody on this machine reaches it.

@@ -131,6 +131,42 @@ internal import Testing
         #expect(error?.message.contains("element 0 is \(value)") == true)
     }
 
+    @Test func inputsInSharedMemoryAreToldApart() throws {
+        let place = try SharedPlace(region: "r", offset: 8, byteCount: 4)
+        let wire = try decode(
+            try request { message in
+                var shared = input("s", .fp32, [1])
+                shared.clearContents()
+                shared.parameters["shared_memory_region"] = .with { $0.stringParam = "r" }
+                shared.parameters["shared_memory_offset"] = .with { $0.int64Param = 8 }
+                shared.parameters["shared_memory_byte_size"] = .with { $0.uint64Param = 4 }
+                message.inputs = [shared, input("x", .uint8, [2])]
+                message.rawInputContents = [.init([7, 8])]
+                var output = Inference_ModelInferRequest.InferRequestedOutputTensor()
+                output.name = "y"
+                output.parameters = shared.parameters
+                output.parameters["classification"] = .with { $0.int64Param = 3 }
+                message.outputs = [output]
+            })
+        #expect(wire.request.inputs.map { Array($0.bytes) } == [[7, 8]])
+        #expect(wire.request.sharedInputs == [SharedInput(name: "s", type: .fp32, shape: [1], place: place)])
+        #expect(wire.request.outputs == [RequestedOutput(name: "y", classes: 3, place: place)])
+    }
+
+    @Test(arguments: ["shared_memory_offset", "shared_memory_region"])
+    func aPlaceWithoutARegionOrASizeIsNone(name: String) throws {
+        let error = try error { message in
+            var output = Inference_ModelInferRequest.InferRequestedOutputTensor()
+            output.name = "y"
+            var value = Inference_InferParameter()
+            if name.hasSuffix("region") { value.stringParam = "r" } else { value.int64Param = 1 }
+            output.parameters[name] = value
+            message.outputs = [output]
+        }
+        #expect(error?.code == .invalidArgument)
+        #expect(error?.message.contains("is missing") == true)
+    }
+
     @Test func whatAMessageRepeatsIsBounded() throws {
         let error = try error { message in
             message.inputs = (0...64).map { input("\($0)", .fp32, []) { $0.fp32Contents = [1] } }
@@ -200,6 +236,21 @@ internal import Testing
 
         let streamed = try Inference_ModelStreamInferResponse(serializedBytes: bytes(encoded.streamed))
         #expect(streamed.errorMessage.isEmpty && streamed.inferResponse == message)
+    }
+
+    @Test func anOutputInSharedMemoryHasAnEmptyPlaceAmongTheRawOnes() throws {
+        var answer = InferenceResponse(
+            modelName: "m", modelVersion: "3",
+            outputs: [
+                try .make("y", .uint8, [3], [1, 2, 3], pool: pool), try .make("z", .uint8, [1], [9], pool: pool),
+            ])
+        answer.places = ["y": try SharedPlace(region: "r", offset: 16, byteCount: 3)]
+        let message = try Inference_ModelInferResponse(serializedBytes: bytes(WireResponseEncoder.encode(answer)))
+        #expect(message.rawOutputContents.map { Array($0) } == [[], [9]])
+        #expect(message.outputs[0].parameters["shared_memory_region"]?.stringParam == "r")
+        #expect(message.outputs[0].parameters["shared_memory_offset"]?.int64Param == 16)
+        #expect(message.outputs[0].parameters["shared_memory_byte_size"]?.int64Param == 3)
+        #expect(message.outputs[1].parameters.isEmpty)
     }
 
     @Test func anErrorInAStreamCarriesTheID() throws {

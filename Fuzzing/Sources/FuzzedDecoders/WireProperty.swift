@@ -44,9 +44,11 @@ enum WireProperty {
 
     /// What we read, generated code reads too, and the same.
     private static func flawBesideGeneratedCode(_ bytes: [UInt8], _ wire: WireRequest) -> String? {
-        guard let message = try? Inference_ModelInferRequest(serializedBytes: bytes) else {
+        let shared = wire.request.sharedInputs.map(\.name)
+        guard var message = try? Inference_ModelInferRequest(serializedBytes: bytes) else {
             return "generated code does not take it"
         }
+        message.inputs.removeAll { shared.contains($0.name) }
         let inputs = wire.request.inputs
         guard message.modelName == wire.modelName, message.modelVersion == wire.modelVersion ?? "",
             message.id == wire.request.id, message.inputs.map(\.name) == inputs.map(\.name),

@@ -154,4 +154,81 @@ package enum WireDocuments {
         message.ns = duration.nanoseconds
         return message
     }
+
+    // -- settings ------------------------------------------------------------------------------------------------
+
+    /// The answer to `TraceSetting`.
+    package static func traceSettings(_ settings: TraceSettings) -> Inference_TraceSettingResponse {
+        var message = Inference_TraceSettingResponse()
+        for (name, value) in settings.entries {
+            var setting = Inference_TraceSettingResponse.SettingValue()
+            if case .strings(let texts) = value {
+                setting.value = texts
+            } else if let text = value.text {
+                setting.value = [text]
+            }
+            message.settings[name] = setting
+        }
+        return message
+    }
+
+    /// The answer to `LogSettings`.
+    package static func logSettings(_ settings: LogSettings) -> Inference_LogSettingsResponse {
+        var message = Inference_LogSettingsResponse()
+        for (name, value) in settings.entries {
+            var setting = Inference_LogSettingsResponse.SettingValue()
+            switch value {
+            case .bool(let isOn): setting.boolParam = isOn
+            case .integer(let number): setting.uint32Param = UInt32(clamping: number)
+            default: setting.stringParam = value.text ?? ""
+            }
+            message.settings[name] = setting
+        }
+        return message
+    }
+
+    /// What a client sets, of traces; a setting without a value goes back.
+    package static func values(_ request: Inference_TraceSettingRequest) -> [String: SettingValue] {
+        request.settings.mapValues { $0.value.count == 1 ? .string($0.value[0]) : .strings($0.value) }
+    }
+
+    /// What a client sets, of the log.
+    package static func values(_ request: Inference_LogSettingsRequest) -> [String: SettingValue] {
+        request.settings.mapValues { setting in
+            switch setting.parameterChoice {
+            case .boolParam(let isOn): .bool(isOn)
+            case .uint32Param(let number): .integer(Int64(number))
+            case .stringParam(let text): .string(text)
+            case nil: .null
+            }
+        }
+    }
+
+    /// The answer to `SystemSharedMemoryStatus`.
+    package static func sharedMemory(_ regions: [SharedRegionStatus]) -> Inference_SystemSharedMemoryStatusResponse {
+        var message = Inference_SystemSharedMemoryStatusResponse()
+        for region in regions {
+            var entry = Inference_SystemSharedMemoryStatusResponse.RegionStatus()
+            entry.name = region.name
+            entry.key = region.key
+            entry.offset = UInt64(clamping: region.offset)
+            entry.byteSize = UInt64(clamping: region.byteCount)
+            message.regions[region.name] = entry
+        }
+        return message
+    }
+
+    /// The answer to `RepositoryIndex`.
+    package static func repositoryIndex(_ entries: [ModelIndexEntry]) -> Inference_RepositoryIndexResponse {
+        var message = Inference_RepositoryIndexResponse()
+        message.models = entries.map { entry in
+            var model = Inference_RepositoryIndexResponse.ModelIndex()
+            model.name = entry.name
+            model.version = entry.version
+            model.state = entry.state.rawValue
+            model.reason = entry.reason
+            return model
+        }
+        return message
+    }
 }

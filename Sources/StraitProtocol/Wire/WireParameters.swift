@@ -72,28 +72,45 @@ extension WireRequestReader {
                 return
             }
             throw ProtocolError(.unsupported, "sequences of requests are not supported")
-        default: try refuseSharedMemory(name)
+        default: break
         }
     }
 
     /// A parameter of one input.
-    mutating func takeTensorParameter(_ name: String, _ value: WireParameterValue) throws(ProtocolError) {
-        try refuseSharedMemory(name)
+    mutating func takeInputParameter(
+        _ name: String, _ value: WireParameterValue, _ shared: inout SharedParameters
+    ) throws(ProtocolError) {
+        switch name {
+        case "shared_memory_region":
+            guard case .string(let region) = value, region.utf8.count <= InferenceRequestDecoder.maximumNameLength
+            else {
+                throw invalid(
+                    "expected the name of a region as string_param, of at most "
+                        + "\(InferenceRequestDecoder.maximumNameLength) bytes")
+            }
+            shared.region = region
+        case "shared_memory_offset": shared.offset = try count(value, "an offset in bytes")
+        case "shared_memory_byte_size": shared.byteCount = try count(value, "a size in bytes")
+        default: break
+        }
     }
 
     /// A parameter of one requested output.
-    mutating func takeOutputParameter(_ name: String, _ value: WireParameterValue) throws(ProtocolError) {
-        if name == "classification", try naturalNumber(value, "a number of classes") != 0 {
-            throw ProtocolError(
-                .unsupported, "classification is not supported: ask for the output itself and rank it")
+    mutating func takeOutputParameter(
+        _ name: String, _ value: WireParameterValue, of output: inout RequestedOutput, _ shared: inout SharedParameters
+    ) throws(ProtocolError) {
+        if name == "classification" {
+            output.classes = try count(value, "a number of classes")
+        } else {
+            try takeInputParameter(name, value, &shared)
         }
-        try refuseSharedMemory(name)
     }
 
-    private func refuseSharedMemory(_ name: String) throws(ProtocolError) {
-        if name.hasPrefix("shared_memory_") {
-            throw ProtocolError(.unsupported, "shared memory is not supported: send the tensor in the message")
-        }
+    /// A whole number that counts what is in memory.
+    private func count(_ value: WireParameterValue, _ what: String) throws(ProtocolError) -> Int {
+        let number = try naturalNumber(value, what)
+        guard let count = Int(exactly: number) else { throw invalid("\(what) must be at most \(Int.max)") }
+        return count
     }
 
     /// A whole number of at least 0, signed or not.

@@ -37,10 +37,10 @@ package enum WireRequestDecoder {
         var reader = WireRequestReader(message: message)
         do throws(ProtocolError) {
             try reader.readRequest()
-            let inputs = try reader.makeTensors(pool: pool)
+            let (inputs, shared) = try reader.makeTensors(pool: pool)
             let request = InferenceRequest(
                 id: reader.id, priority: reader.priority, timeoutMicroseconds: reader.timeout, inputs: inputs,
-                outputs: reader.outputs, binaryOutputsByDefault: true)
+                sharedInputs: shared, outputs: reader.outputs, binaryOutputsByDefault: true)
             return WireRequest(
                 modelName: reader.modelName, modelVersion: reader.modelVersion.isEmpty ? nil : reader.modelVersion,
                 request: request)

@@ -11,6 +11,8 @@ struct WireRequestReader {
         var dimensions: [Int] = []
         /// Where its typed contents lie.
         var contents: Range<Int>?
+        /// Where its data are in shared memory.
+        var shared = SharedParameters()
     }
 
     let message: UnsafeRawBufferPointer
@@ -118,7 +120,7 @@ struct WireRequestReader {
                 path.member = "parameters"
                 try count(&parameters, "parameters")
                 let (name, value) = try parameter(try scanner.submessage(field))
-                try takeTensorParameter(name, value)
+                try takeInputParameter(name, value, &input.shared)
                 path.member = ""
             case 5:
                 guard input.contents == nil else { throw invalid("contents are given twice") }
@@ -166,24 +168,28 @@ struct WireRequestReader {
 
     private mutating func readOutput(_ submessage: WireScanner) throws(ProtocolError) {
         var scanner = submessage
-        var name = ""
+        var output = RequestedOutput(name: "")
+        var shared = SharedParameters()
         var parameters = 0
         while let field = try scanner.next() {
             switch field.number {
             case 1:
-                name = try text(field, "name", InferenceRequestDecoder.maximumNameLength, &scanner)
-                path.name = name
+                output.name = try text(field, "name", InferenceRequestDecoder.maximumNameLength, &scanner)
+                path.name = output.name
             case 2:
                 path.member = "parameters"
                 try count(&parameters, "parameters")
                 let (name, value) = try parameter(try scanner.submessage(field))
-                try takeOutputParameter(name, value)
+                try takeOutputParameter(name, value, of: &output, &shared)
                 path.member = ""
             default: try scanner.skip(field)
             }
         }
-        guard !name.isEmpty else { throw invalid("the name is missing") }
-        guard !outputs.contains(where: { $0.name == name }) else { throw invalid("the output is asked for twice") }
-        outputs.append(RequestedOutput(name: name))
+        guard !output.name.isEmpty else { throw invalid("the name is missing") }
+        guard !outputs.contains(where: { $0.name == output.name }) else {
+            throw invalid("the output is asked for twice")
+        }
+        output.place = try shared.place()
+        outputs.append(output)
     }
 }

@@ -6,10 +6,11 @@ internal import StraitTensor
 package struct WireResponse: Sendable {
     /// Everything before the tensors.
     private var head: [UInt8]
-    /// What follows as `raw_output_contents`, in the order of the outputs.
-    private let tensors: [Tensor]
+    /// What follows as `raw_output_contents`: an element for each output, nil for one that is in shared memory and has
+    /// an empty one here, because clients count them.
+    private let tensors: [Tensor?]
 
-    fileprivate init(head: [UInt8], tensors: [Tensor]) {
+    fileprivate init(head: [UInt8], tensors: [Tensor?]) {
         self.head = head
         self.tensors = tensors
     }
@@ -17,12 +18,13 @@ package struct WireResponse: Sendable {
     /// Bytes of the whole message.
     package var byteCount: Int {
         tensors.reduce(head.count) { sum, tensor in
-            sum + Self.rawTag.count + WireWriter.length(ofVarint: UInt64(tensor.range.count)) + tensor.range.count
+            let count = tensor?.range.count ?? 0
+            return sum + Self.tagLength + WireWriter.length(ofVarint: UInt64(count)) + count
         }
     }
 
-    /// The tag of `raw_output_contents`.
-    private static let rawTag: [UInt8] = [6 << 3 | WireScanner.Form.delimited.rawValue]
+    /// Bytes of the tag of `raw_output_contents`.
+    private static let tagLength = 1
 
     /// Writes the message: the only copy of the results on their way to the transport.
     ///
@@ -36,9 +38,9 @@ package struct WireResponse: Sendable {
         head.withUnsafeBytes(put)
         for tensor in tensors {
             var writer = WireWriter(capacity: 16)
-            writer.delimited(6, count: tensor.range.count)
+            writer.delimited(6, count: tensor?.range.count ?? 0)
             writer.bytes.withUnsafeBytes(put)
-            put(tensor.bytes)
+            if let tensor { put(tensor.bytes) }
         }
     }
 
@@ -63,20 +65,30 @@ package enum WireResponseEncoder {
         writer.text(1, response.modelName)
         writer.text(2, response.modelVersion)
         writer.text(3, response.id)
-        for parameter in response.parameters {
-            writer.message(4) { entry in
-                entry.text(1, parameter.name)
-                entry.message(2) { write(parameter.value, to: &$0) }
-            }
-        }
+        for parameter in response.parameters { write(parameter, 4, to: &writer) }
         for output in response.outputs {
             writer.message(5) { tensor in
                 tensor.text(1, output.name)
                 tensor.text(2, output.type.name)
                 tensor.packed(3, output.shape.dimensions)
+                guard let place = response.places[output.name] else { return }
+                write(Parameter("shared_memory_region", .string(place.region)), 4, to: &tensor)
+                if place.offset > 0 {
+                    write(Parameter("shared_memory_offset", .int(Int64(place.offset))), 4, to: &tensor)
+                }
+                write(Parameter("shared_memory_byte_size", .int(Int64(place.byteCount))), 4, to: &tensor)
             }
         }
-        return WireResponse(head: writer.bytes, tensors: response.outputs)
+        return WireResponse(
+            head: writer.bytes, tensors: response.outputs.map { response.places[$0.name] == nil ? $0 : nil })
+    }
+
+    /// Writes an entry of a map of parameters.
+    private static func write(_ parameter: Parameter, _ field: Int, to writer: inout WireWriter) {
+        writer.message(field) { entry in
+            entry.text(1, parameter.name)
+            entry.message(2) { write(parameter.value, to: &$0) }
+        }
     }
 
     private static func write(_ value: Parameter.Value, to writer: inout WireWriter) {

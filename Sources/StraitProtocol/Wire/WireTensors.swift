@@ -5,36 +5,41 @@ internal import StraitTensor
 // The second half of decoding a request: names, types, shapes and places of all tensors are known; now their bytes.
 
 extension WireRequestReader {
-    /// Makes the tensors, all in one slab, each at an aligned place.
+    /// Makes the tensors, all in one slab, each at an aligned place; those in shared memory are only told of.
     ///
     /// - Throws: ``ProtocolError``; the path tells which input.
-    mutating func makeTensors(pool: SlabPool) throws(ProtocolError) -> [Tensor] {
+    mutating func makeTensors(
+        pool: SlabPool
+    ) throws(ProtocolError) -> (tensors: [Tensor], shared: [SharedInput]) {
+        let (sent, shared) = try divide()
         let isRaw = !raw.isEmpty
-        if isRaw { try matchRaw() }
+        if isRaw { try matchRaw(sent) }
         var sizes: [Int] = []
-        sizes.reserveCapacity(inputs.count)
+        sizes.reserveCapacity(sent.count)
         var total = 0
-        for (index, input) in inputs.enumerated() {
-            path = RequestPath(list: "inputs", index: index, name: input.name)
-            let size = isRaw ? raw[index].count : try typedSize(of: input)
+        for (place, index) in sent.enumerated() {
+            path = RequestPath(list: "inputs", index: index, name: inputs[index].name)
+            let size = isRaw ? raw[place].count : try typedSize(of: inputs[index])
             sizes.append(size)
             total = Self.aligned(total + size)
         }
         path = RequestPath()
+        guard !sent.isEmpty else { return ([], shared) }
         let slab = try pool.takeForTensors(total)
         var tensors: [Tensor] = []
-        tensors.reserveCapacity(inputs.count)
+        tensors.reserveCapacity(sent.count)
         var offset = 0
-        for (index, input) in inputs.enumerated() {
+        for (place, index) in sent.enumerated() {
+            let input = inputs[index]
             path = RequestPath(list: "inputs", index: index, name: input.name)
             guard let type = input.type else { continue }
-            let range = offset..<offset + sizes[index]
+            let range = offset..<offset + sizes[place]
             let target = UnsafeMutableRawBufferPointer(rebasing: slab.bytes[range])
             let shape = Shape(input.dimensions)
             if isRaw {
-                let bytes = UnsafeRawBufferPointer(rebasing: message[raw[index]])
+                let bytes = UnsafeRawBufferPointer(rebasing: message[raw[place]])
                 if let problem = TensorContent.problem(in: bytes, type: type, shape: shape) {
-                    throw invalid("raw_input_contents[\(index)] has \(bytes.count) bytes: \(problem)")
+                    throw invalid("raw_input_contents[\(place)] has \(bytes.count) bytes: \(problem)")
                 }
                 target.copyMemory(from: bytes)
             } else {
@@ -44,22 +49,42 @@ extension WireRequestReader {
             offset = Self.aligned(range.upperBound)
         }
         path = RequestPath()
-        return tensors
+        return (tensors, shared)
+    }
+
+    /// Which inputs came with the message, by their places in it, and which lie in shared memory.
+    private mutating func divide() throws(ProtocolError) -> (sent: [Int], shared: [SharedInput]) {
+        var sent: [Int] = []
+        var shared: [SharedInput] = []
+        for (index, input) in inputs.enumerated() {
+            path = RequestPath(list: "inputs", index: index, name: input.name)
+            guard let place = try input.shared.place() else {
+                sent.append(index)
+                continue
+            }
+            guard input.contents?.isEmpty ?? true else {
+                throw invalid("both contents and shared_memory_region are given; send one of them")
+            }
+            guard let type = input.type else { continue }
+            shared.append(SharedInput(name: input.name, type: type, shape: Shape(input.dimensions), place: place))
+        }
+        path = RequestPath()
+        return (sent, shared)
     }
 
     private static func aligned(_ offset: Int) -> Int {
         (offset + SlabPool.alignment - 1) & ~(SlabPool.alignment - 1)
     }
 
-    /// Checks that there is one raw tensor for each input, and nothing else.
-    private mutating func matchRaw() throws(ProtocolError) {
-        guard raw.count == inputs.count else {
+    /// Checks that there is one raw tensor for each input that is not in shared memory, and nothing else.
+    private mutating func matchRaw(_ sent: [Int]) throws(ProtocolError) {
+        guard raw.count == sent.count else {
             throw invalid(
-                "raw_input_contents has \(raw.count) tensors for \(inputs.count) inputs; expected one for each, in "
+                "raw_input_contents has \(raw.count) tensors for \(sent.count) inputs; expected one for each, in "
                     + "their order")
         }
-        for (index, input) in inputs.enumerated() where input.contents.map({ !$0.isEmpty }) ?? false {
-            path = RequestPath(list: "inputs", index: index, name: input.name)
+        for index in sent where !(inputs[index].contents?.isEmpty ?? true) {
+            path = RequestPath(list: "inputs", index: index, name: inputs[index].name)
             throw invalid("both contents and raw_input_contents are given; send one of them")
         }
     }
