@@ -50,7 +50,8 @@ package final class CPUDevice: Device {
         // Which cores does not matter, but how many lanes share them does.
         let places = "\(laneCount) lane\(laneCount == 1 ? "" : "s") on \(Set(self.cores).count) of its cores"
         self.identity = DeviceIdentity(
-            name: "\(Processor.name), \(places)", driver: "ONNX Runtime \(environment.library.version)")
+            name: "\(Processor.name), \(places)", driver: "ONNX Runtime \(environment.library.version)",
+            kind: Processor.name)
         self.environment = environment
         self.pool = pool
         self.lanes = Mutex([])

@@ -14,7 +14,7 @@ package import StraitTensor
 package protocol Device: AnyObject, Sendable {
     /// For people: what it is and where it runs.
     var name: String { get }
-    /// What its times depend on. Devices of one identity are of one kind: they share a profile.
+    /// What its times depend on.
     var identity: DeviceIdentity { get }
     /// Batches that it can run at the same time.
     var laneCount: Int { get }
@@ -104,10 +104,32 @@ package struct DeviceIdentity: Sendable, Hashable {
     package let name: String
     /// The software that runs models on it, with its version.
     package let driver: String
+    /// The hardware alone: how fast a batch is by itself. Devices of one kind and driver share the profiles of models.
+    package let kind: String
 
-    package init(name: String, driver: String) {
+    /// - Parameter kind: nil where it is as the name says.
+    package init(name: String, driver: String, kind: String? = nil) {
         self.name = name
         self.driver = driver
+        self.kind = kind ?? name
+    }
+
+    /// What the times on several devices depend on. One device is what it is; equal ones are counted.
+    ///
+    /// - Complexity: O(devices²).
+    package init(of devices: [any Device]) {
+        var kinds: [(name: String, count: Int)] = []
+        for name in devices.map(\.identity.name) {
+            if let index = kinds.firstIndex(where: { $0.name == name }) {
+                kinds[index].count += 1
+            } else {
+                kinds.append((name, 1))
+            }
+        }
+        let words = kinds.map { $0.count > 1 ? "\($0.count) x \($0.name)" : $0.name }
+        // A profile's name of a device may have 256 bytes, and a character that is cut becomes three.
+        let name = String(decoding: words.joined(separator: " + ").utf8.prefix(250), as: UTF8.self)
+        self.init(name: name, driver: devices[0].identity.driver, kind: devices[0].identity.kind)
     }
 }
 
@@ -132,7 +154,7 @@ package protocol LaneDriver: AnyObject, Sendable {
 
 /// A model in a device's memory, as its device describes it.
 package struct LoadedModel: Sendable {
-    /// The device's own number for it.
+    /// The device's own number for it, which no other model of it ever has.
     package let number: Int
     /// What it takes, in the order in which batches bring it.
     package let inputs: [TensorSignature]

@@ -13,6 +13,8 @@ package struct Recording: Sendable, Hashable {
     package var batches: [Batch] = []
     /// Answers in their order. Requests that were not answered by then have none.
     package var answers: [Answer] = []
+    /// Devices that were taken out of service or came back, in their order.
+    package var changes: [DeviceChange] = []
     /// When recording ended; nil if it was cut off.
     package var end: Instant?
     /// Arrivals, batches and answers that were left out because there was no room for them.
@@ -58,7 +60,7 @@ package struct Recording: Sendable, Hashable {
         package var hasLearned = false
         /// The devices, in the scheduler's order.
         package var devices: [Device]
-        /// The models, in the scheduler's order.
+        /// The models, in the scheduler's order; those that joined while it was recorded come last.
         package var models: [Model]
 
         /// A head.
@@ -160,6 +162,8 @@ extension Recording {
             case failed
             /// The scheduler stopped it; its requests waited again.
             case killed
+            /// Its device was taken out of service; its requests waited again, or had failed.
+            case withdrawn
         }
 
         /// The place of its device.
@@ -253,6 +257,23 @@ extension Recording {
         }
     }
 
+    /// A device that was taken out of service or came back.
+    package struct DeviceChange: Sendable, Hashable {
+        /// When.
+        package var at: Instant
+        /// The place of the device.
+        package var device: Int
+        /// Whether it serves from then on.
+        package var serves: Bool
+
+        /// A change.
+        package init(at: Instant, device: Int, serves: Bool) {
+            self.at = at
+            self.device = device
+            self.serves = serves
+        }
+    }
+
     /// One line of a recording.
     package enum Record: Sendable, Hashable {
         /// A request came.
@@ -261,6 +282,10 @@ extension Recording {
         case batch(Batch)
         /// A request was answered.
         case answer(Answer)
+        /// A model joined. It gets the next place among the models.
+        case model(Model, at: Instant)
+        /// A device went or came back.
+        case device(DeviceChange)
     }
 
     /// Takes up a record, which comes no earlier than those before it.
@@ -269,6 +294,8 @@ extension Recording {
         case .arrival(let arrival): arrivals.append(arrival)
         case .batch(let batch): batches.append(batch)
         case .answer(let answer): answers.append(answer)
+        case .model(let model, _): head.models.append(model)
+        case .device(let change): changes.append(change)
         }
     }
 }

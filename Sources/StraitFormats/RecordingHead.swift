@@ -49,7 +49,8 @@ extension Recording.Device {
 }
 
 extension Recording.Model {
-    fileprivate init(_ node: JSONNode, at path: String) throws(FormatError) {
+    /// Reads a model of the head, or one that joins.
+    init(_ node: JSONNode, at path: String) throws(FormatError) {
         var fields = try JSONFields(node, at: path)
         self.init(
             name: try fields.name("name"), maximumBatch: try fields.whole("maximum_batch", in: Bounds.rows),

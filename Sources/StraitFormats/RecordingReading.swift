@@ -27,6 +27,7 @@ struct RecordingReader {
     private var arrivals: [Recording.Arrival] = []
     private var batches: [Recording.Batch] = []
     private var answers: [Recording.Answer] = []
+    private var changes: [Recording.DeviceChange] = []
     private var end: (at: Instant, dropped: Int)?
     private var isAnswered: [Bool] = []
     private var latest = Instant.zero
@@ -38,6 +39,7 @@ struct RecordingReader {
         recording.arrivals = arrivals
         recording.batches = batches
         recording.answers = answers
+        recording.changes = changes
         recording.end = end?.at
         recording.dropped = end?.dropped ?? 0
         return recording
@@ -59,6 +61,15 @@ struct RecordingReader {
             try readBatch(&fields, head)
         } else if fields.has("answer") {
             try readAnswer(&fields)
+        } else if fields.has("joins") {
+            _ = try later(&fields, "at_ms")
+            guard head.models.count < Bounds.models, let node = fields.optional("joins") else {
+                throw fields.failure("joins", "expected a model, of which there are \(Bounds.models) at most")
+            }
+            self.head?.models.append(try Recording.Model(node, at: fields.keyPath("joins")))
+            try fields.finish(known: ["joins", "at_ms"])
+        } else if fields.has("serves") {
+            try readChange(&fields, head)
         } else if fields.has("end_ms") {
             let at = try later(&fields, "end_ms")
             let dropped = try fields.whole("dropped", in: 0...Int(Int32.max))
@@ -66,7 +77,9 @@ struct RecordingReader {
             end = (at, dropped)
         } else {
             throw FormatError(
-                .invalid, "expected an arrival, a batch, an answer or the end, which has end_ms", offset: 0)
+                .invalid,
+                "expected an arrival, a batch, an answer, a model that joins, a device that serves or not, or the end, "
+                    + "which has end_ms", offset: 0)
         }
     }
 
@@ -179,6 +192,19 @@ struct RecordingReader {
             "ended_ms", "end", "predicted_ms", "median_ms", "bound95_ms", "met", "late",
         ])
         batches.append(batch)
+    }
+
+    private mutating func readChange(_ fields: inout JSONFields, _ head: Recording.Head) throws(FormatError) {
+        let device = try fields.whole("device", in: 0...Bounds.devices)
+        guard device < head.devices.count else {
+            throw fields.failure("device", "there are \(head.devices.count) devices, numbered from 0")
+        }
+        let at = try later(&fields, "at_ms")
+        guard let serves = try fields.optionalBool("serves") else {
+            throw fields.failure("serves", "missing; expected true or false")
+        }
+        try fields.finish(known: ["device", "at_ms", "serves"])
+        changes.append(Recording.DeviceChange(at: at, device: device, serves: serves))
     }
 
     private mutating func readAnswer(_ fields: inout JSONFields) throws(FormatError) {

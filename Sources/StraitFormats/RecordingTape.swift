@@ -18,6 +18,9 @@ package struct RecordingTape: Sendable {
     /// Arrivals and batches that end within are recorded.
     private let window: Range<Instant>
     private var arrivals = 0
+    /// The place that the next model gets, and those of models that joined, by the scheduler's numbers.
+    private var nextModel: Int
+    private var places: [Int: Int] = [:]
     /// The place of the arrival of each request slot; −1 where it was left out.
     private var arrivalOfSlot: [Int] = []
     private var batchOfSlot: [Recording.Batch] = []
@@ -29,13 +32,16 @@ package struct RecordingTape: Sendable {
     /// - Parameters:
     ///   - capacity: the most records that it holds at a time.
     ///   - epoch: the instant that is recorded as 0.
+    ///   - models: how many are in the head.
     ///   - window: requests that come within are recorded, with their answers, and batches that are on a device within.
     package init(
-        capacity: Int, epoch: Instant = .zero, window: Range<Instant> = Instant(nanoseconds: .min) ..< .never
+        capacity: Int, epoch: Instant = .zero, models: Int = 0,
+        window: Range<Instant> = Instant(nanoseconds: .min) ..< .never
     ) {
         self.capacity = capacity
         self.epoch = epoch - .zero
         self.window = window
+        nextModel = models
         records.reserveCapacity(min(capacity, Self.reserved))
     }
 
@@ -62,6 +68,23 @@ package struct RecordingTape: Sendable {
     /// An instant of the driver as it is recorded.
     package func relative(_ instant: Instant) -> Instant { instant - epoch }
 
+    // -- models and devices ---------------------------------------------------------------------------------------
+
+    private func place(of model: ModelID) -> Int { places[model.index] ?? model.index }
+
+    /// A model joins, perhaps under the number of one that is gone. There is always room for it: others refer to it.
+    package mutating func joined(_ id: ModelID, _ model: Recording.Model, at now: Instant) {
+        records.append(.model(model, at: relative(now)))
+        places[id.index] = nextModel
+        nextModel += 1
+    }
+
+    /// A device is taken out of service or comes back.
+    package mutating func changed(_ device: DeviceID, serves: Bool, at now: Instant) {
+        _ = append(
+            .device(Recording.DeviceChange(at: relative(now), device: device.index, serves: serves)))
+    }
+
     // -- requests -------------------------------------------------------------------------------------------------
 
     /// The scheduler is told of a request.
@@ -73,7 +96,7 @@ package struct RecordingTape: Sendable {
         let isKept = append(
             .arrival(
                 Recording.Arrival(
-                    at: relative(now), model: request.work.model.index, request.requestClass, rows: request.rows,
+                    at: relative(now), model: place(of: request.work.model), request.requestClass, rows: request.rows,
                     deadline: max(.zero, relative(request.deadline)), bucket: request.work.bucket,
                     shape: request.shape.number)))
         guard isKept else { return }
@@ -106,7 +129,7 @@ package struct RecordingTape: Sendable {
             return isPredicted ? relative(now + (staged.predictedFinish - now) * factor) : .never
         }
         let batch = Recording.Batch(
-            device: staged.device.index, lane: staged.lane.index, model: staged.model.index, requestClass,
+            device: staged.device.index, lane: staged.lane.index, model: place(of: staged.model), requestClass,
             rows: staged.rows, stagedAt: relative(now), predictedFinish: relative(staged.predictedFinish),
             medianBound: bound(calibration.median), bound95: bound(calibration.q95))
         while batchOfSlot.count <= Int(staged.batch.slot) { batchOfSlot.append(batch) }

@@ -42,6 +42,7 @@ package struct RecordingWriter: Sendable {
                 text.record(record, number: batches)
                 batches += 1
             case .answer(let answer): text.record(record, number: answer.arrival)
+            case .model, .device: text.record(record, number: 0)
             }
             if text.bytes.count >= Self.pieceLength { try flush() }
         }

@@ -71,6 +71,18 @@ extension JSONText {
         case .arrival(let arrival): recordedArrival(arrival, number)
         case .batch(let batch): recordedBatch(batch, number)
         case .answer(let answer): recordedAnswer(answer)
+        case .model(let model, let at):
+            raw("{\"joins\":")
+            recordingModel(model)
+            raw(",\"at_ms\":")
+            milliseconds(at.nanoseconds)
+            raw("}\n")
+        case .device(let change):
+            raw("{\"device\":")
+            integer(change.device)
+            raw(",\"at_ms\":")
+            milliseconds(change.at.nanoseconds)
+            raw(change.serves ? ",\"serves\":true}\n" : ",\"serves\":false}\n")
         }
     }
 
@@ -179,11 +191,17 @@ extension Recording {
     var text: JSONText {
         var text = JSONText()
         text.recordingHead(head)
-        var (arrival, batch, answer) = (0, 0, 0)
+        var (arrival, batch, answer, change) = (0, 0, 0, 0)
         while true {
             let arrives = arrival < arrivals.count ? arrivals[arrival].at : .never
             let ends = batch < batches.count ? batches[batch].endedAt : .never
             let answered = answer < answers.count ? answers[answer].at : .never
+            let changes = change < self.changes.count ? self.changes[change].at : .never
+            if change < self.changes.count, changes < min(arrives, ends, answered) {
+                text.record(.device(self.changes[change]), number: change)
+                change += 1
+                continue
+            }
             // At one instant a request comes before it is answered, and a batch ends before its requests are.
             if arrives <= min(ends, answered), arrival < arrivals.count {
                 text.record(.arrival(arrivals[arrival]), number: arrival)
@@ -194,6 +212,9 @@ extension Recording {
             } else if answer < answers.count {
                 text.record(.answer(answers[answer]), number: answer)
                 answer += 1
+            } else if change < self.changes.count {
+                text.record(.device(self.changes[change]), number: change)
+                change += 1
             } else {
                 break
             }

@@ -24,13 +24,42 @@ package enum Documents {
         return writer.bytes
     }
 
-    /// Server metadata: the answer to `GET v2`.
-    package static func serverMetadata(name: String, version: String, extensions: [String]) -> [UInt8] {
+    /// A device, as the server's metadata tell it.
+    package struct Device: Sendable, Hashable {
+        package var name: String
+        package var lanes: Int
+        /// Why it is out of service; nil while it serves.
+        package var reason: String?
+
+        package init(name: String, lanes: Int, reason: String?) {
+            self.name = name
+            self.lanes = lanes
+            self.reason = reason
+        }
+    }
+
+    /// Server metadata: the answer to `GET v2`. Beyond what the protocol has, the devices.
+    package static func serverMetadata(
+        name: String, version: String, extensions: [String], devices: [Device] = []
+    ) -> [UInt8] {
         var writer = JSONWriter()
         writer.beginObject()
         writer.member("name", name)
         writer.member("version", version)
         writer.member("extensions", extensions)
+        if !devices.isEmpty {
+            writer.key("devices")
+            writer.beginArray()
+            for device in devices {
+                writer.beginObject()
+                writer.member("name", device.name)
+                writer.member("lanes", device.lanes)
+                writer.member("serving", device.reason == nil)
+                if let reason = device.reason { writer.member("reason", reason) }
+                writer.endObject()
+            }
+            writer.endArray()
+        }
         writer.endObject()
         return writer.bytes
     }

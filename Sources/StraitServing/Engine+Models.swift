@@ -1,111 +1,191 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import StraitCore
-internal import StraitProtocol
+package import StraitCore
+package import StraitDevices
+package import StraitFormats
+package import StraitProtocol
 internal import Synchronization
 
-// How a model leaves the engine while others serve.
+// Models: how they come, what is counted and learned of them, how they go.
 
-/// What a model has to do with still.
-struct ModelService: Sendable {
-    /// Requests that were accepted and not answered yet.
-    var openRequests = 0
-    /// Batches that were handed to a device and have not ended. A batch may outlive its requests: those of clients that
-    /// went away.
-    var openBatches = 0
-    var stage = Stage.serving
+extension Engine {
+    /// A model in the engine, under its number.
+    struct ModelEntry {
+        var model: ServedModel
+        var statistics: ModelStatistics
+        /// Its requests that were accepted and not answered.
+        var unanswered = 0
+        /// Its batches that were handed to devices and not reported, those included that were taken back.
+        var batches = 0
+        /// Whether it takes no requests any more.
+        var isUnloading = false
+        /// Whether it was freed on the devices, or is being.
+        var isFreed = false
+        /// Who wants to know when it is.
+        var whenFreed: [@Sendable () -> Void] = []
 
-    /// How far a model has come.
-    enum Stage: Sendable {
-        /// It takes requests.
-        case serving
-        /// It takes none, and this is to be called when there are neither requests nor batches of it.
-        case leaving(@Sendable () -> Void)
-        /// Nothing is left of it.
-        case gone
+        /// Whether requests that name a model come to the one that is here, and it takes them.
+        func takesRequests(of other: ServedModel) -> Bool { model.serial == other.serial && !isUnloading }
     }
 
-    /// Whether the model takes requests.
-    var isServing: Bool { if case .serving = stage { true } else { false } }
+    /// The most models at one time: far more than any memory holds, and every table has a row for each.
+    package static let maximumModels = 4096
 
-    /// Whether the model is to leave, and nothing is in its way.
-    var isOver: Bool {
-        if case .leaving = stage { openRequests == 0 && openBatches == 0 } else { false }
+    /// Whether one more model can be added.
+    package var hasRoomForModel: Bool { state.withLock { $0.scheduler.nextModel.index < Self.maximumModels } }
+
+    /// Takes a loaded model into service.
+    ///
+    /// - Parameters:
+    ///   - onDevices: the model on each of the devices.
+    ///   - key: by what it is known from one run to the next.
+    ///   - profile: what was measured of it beforehand.
+    package func add(
+        _ specification: ModelSpecification, onDevices: [LoadedModel], key: ModelKey? = nil,
+        profile: ModelProfile? = nil
+    ) -> ServedModel {
+        precondition(onDevices.count == devices.count, "a model is loaded on every device")
+        var effects = Effects()
+        let model = state.withLock { state -> ServedModel in
+            let id = state.scheduler.nextModel
+            let model = ServedModel(
+                id: id, serial: state.modelsAdded, specification: specification, onDevices: onDevices, key: key,
+                profile: profile)
+            state.modelsAdded += 1
+            let entry = ModelEntry(
+                model: model,
+                statistics: ModelStatistics(name: specification.name, version: specification.version))
+            state.enter(entry)
+            let description = ModelDescription(
+                maximumBatch: max(1, specification.maxBatchSize), maximumQueued: specification.maxQueueSize,
+                profile: profile)
+            // As any event: a lane may be found to hang just now, and what waits may be given up.
+            step(.modelAdded(description), &state, into: &effects)
+            if state.tape != nil {
+                let recorded = state.recorded(model)
+                state.tape?.joined(id, recorded, at: state.scheduler.lastStep)
+            }
+            return model
+        }
+        carryOut(effects)
+        return model
+    }
+
+    /// Takes a model that is loaded on the only device into service.
+    package func add(
+        _ specification: ModelSpecification, loaded: LoadedModel, key: ModelKey? = nil, profile: ModelProfile? = nil
+    ) -> ServedModel { add(specification, onDevices: [loaded], key: key, profile: profile) }
+
+    /// Unloads a model: from now on its requests are refused; those that were accepted are served, and then its memory on
+    /// all devices is freed.
+    ///
+    /// - Parameters:
+    ///   - drains: whether what waits is served; else it is refused, and only what runs is finished.
+    ///   - completion: called once when it is freed, on the engine's own thread; at once if it is already.
+    package func unload(
+        _ model: ServedModel, drains: Bool = true, completion: @escaping @Sendable () -> Void = {}
+    ) {
+        var effects = Effects()
+        let isFreed = state.withLock { state -> Bool in
+            let found = state.change(model) { entry in
+                guard !entry.isFreed else { return false }
+                entry.whenFreed.append(completion)
+                entry.isUnloading = true
+                return true
+            }
+            guard found == true else { return true }
+            effects.needUpkeep(at: max(state.scheduler.lastStep, clock.now()))
+            let isCurrent = state.models[model.id.index].model.serial == model.serial
+            if !drains, isCurrent { step(.modelRemoved(model.id), &state, into: &effects) }
+            return false
+        }
+        carryOut(effects)
+        if isFreed { completion() }
+    }
+
+    /// Frees the models that are to be unloaded and of which nothing is left.
+    func freeModels() {
+        var effects = Effects()
+        let freed = state.withLock { state -> [ModelEntry] in
+            // A batch that was taken back from a device that hangs may still use a model that is gone.
+            var freed = state.leaving.filter { $0.batches == 0 }
+            state.leaving.removeAll { $0.batches == 0 }
+            for index in state.models.indices where state.models[index].isUnloading && !state.models[index].isFreed {
+                let id = state.models[index].model.id
+                guard state.models[index].unanswered == 0 else { continue }
+                step(.modelRemoved(id), &state, into: &effects)
+                guard state.models[index].batches == 0, state.scheduler.isGone(id) else { continue }
+                state.models[index].isFreed = true
+                freed.append(state.models[index])
+            }
+            return freed
+        }
+        carryOut(effects)
+        for entry in freed {
+            for (device, model) in zip(devices, entry.model.onDevices) { device.unload(model) }
+            for completion in entry.whenFreed { completion() }
+        }
+    }
+
+    // -- what is counted and learned ------------------------------------------------------------------------------
+
+    /// What has been counted for a model; nothing for one that was unloaded.
+    package func statistics(of model: ServedModel) -> ModelStatistics {
+        let known = state.withLock { state in state.change(model) { $0.statistics } }
+        return known ?? ModelStatistics(name: model.specification.name, version: model.specification.version)
+    }
+
+    /// What has been counted for a class.
+    package func counters(of requestClass: RequestClass) -> ClassCounters {
+        state.withLock { $0.scheduler.counters(of: requestClass) }
+    }
+
+    /// All that was learned while serving, to be kept.
+    ///
+    /// - Complexity: O(models), under the engine's lock: some microseconds.
+    package func learned() -> LearnedState { state.withLock { $0.scheduler.learned } }
+
+    /// The same with the model that each number stands for; nil for one that is free, or soon will be.
+    func learnedWithModels() -> (learned: LearnedState, models: [ServedModel?]) {
+        state.withLock { state in
+            (state.scheduler.learned, state.models.map { $0.isUnloading ? nil : $0.model })
+        }
+    }
+
+    /// Takes up what was learned before, with the models in the order in which they were added here.
+    ///
+    /// - Throws: what the scheduler finds wrong with it; then nothing has changed.
+    package func restore(_ learned: LearnedState) throws(LearnedState.Refusal) {
+        try state.withLock { (state) throws(LearnedState.Refusal) in
+            try state.scheduler.restore(learned)
+            state.hasLearned = true
+        }
     }
 }
 
 extension Engine.State {
-    /// Gives a model the place of its number.
-    mutating func enter(_ model: ServedModel) {
-        let statistics = ModelStatistics(name: model.specification.name, version: model.specification.version)
-        if model.id.index == models.count {
-            models.append(model)
-            service.append(ModelService())
-            self.statistics.append(statistics)
-        } else {
-            models[model.id.index] = model
-            service[model.id.index] = ModelService()
-            self.statistics[model.id.index] = statistics
+    /// Enters a model under its number. The one that had it before may still be on a lane.
+    mutating func enter(_ entry: Engine.ModelEntry) {
+        let index = entry.model.id.index
+        guard index < models.count else { return models.append(entry) }
+        if !models[index].isFreed { leaving.append(models[index]) }
+        models[index] = entry
+    }
+
+    /// Looks at or changes the entry of a model; nil for one that was freed, and whose number another has.
+    mutating func change<Value>(_ model: ServedModel, _ body: (inout Engine.ModelEntry) -> Value) -> Value? {
+        if models[model.id.index].model.serial == model.serial { return body(&models[model.id.index]) }
+        return leaving.firstIndex { $0.model.serial == model.serial }.map { body(&leaving[$0]) }
+    }
+
+    /// Takes note that a batch was reported.
+    mutating func noteReported(_ batch: DeviceBatch) {
+        devices[batch.device.index].batches -= 1
+        let (device, number) = (batch.device.index, batch.model.number)
+        if models[batch.modelID.index].model.onDevices[device].number == number {
+            models[batch.modelID.index].batches -= 1
+        } else if let index = leaving.firstIndex(where: { $0.model.onDevices[device].number == number }) {
+            leaving[index].batches -= 1
         }
-    }
-
-    /// Takes note that a request is accepted.
-    ///
-    /// - Returns: false where the model takes none any more.
-    mutating func begin(_ model: ServedModel) -> Bool {
-        let index = model.id.index
-        guard models[index].serial == model.serial, service[index].isServing else { return false }
-        service[index].openRequests += 1
-        return true
-    }
-
-    /// Takes note that a request is answered.
-    ///
-    /// - Returns: whether it was the last thing in the way of a retirement.
-    mutating func endRequest(of model: ModelID) -> Bool {
-        service[model.index].openRequests -= 1
-        return service[model.index].isOver
-    }
-
-    /// Takes note that a batch has ended.
-    ///
-    /// - Returns: whether it was the last thing in the way of a retirement.
-    mutating func endBatch(of model: ModelID) -> Bool {
-        service[model.index].openBatches -= 1
-        return service[model.index].isOver
-    }
-}
-
-extension Engine {
-    /// Takes a model out of service: refuses its requests from now on, and answers those that were accepted.
-    ///
-    /// - Parameter completion: called once, on any thread, when nothing is left of it, also on its device; before this
-    ///   returns if that is so already. Never where a batch of it never ends.
-    package func retire(_ model: ServedModel, completion: @escaping @Sendable () -> Void) {
-        let isOver = state.withLock { state in
-            let index = model.id.index
-            // One that has left already, or is about to, keeps its first completion.
-            guard state.models[index].serial == model.serial, state.service[index].isServing else {
-                return false
-            }
-            state.service[index].stage = .leaving(completion)
-            return state.service[index].isOver
-        }
-        if isOver { endRetirement(of: model) }
-    }
-
-    /// Frees the number of a model of which nothing is left.
-    func endRetirement(of model: ServedModel) {
-        let ended = state.withLock { state -> (completion: @Sendable () -> Void, effects: Effects)? in
-            let index = model.id.index
-            guard state.models[index].serial == model.serial, state.service[index].isOver,
-                case .leaving(let completion) = state.service[index].stage
-            else { return nil }
-            state.service[index].stage = .gone
-            return (completion, step(.modelRemoved(model.id), at: now(after: state.scheduler.lastStep), &state))
-        }
-        guard let ended else { return }
-        carryOut(ended.effects)
-        ended.completion()
     }
 }

@@ -9,26 +9,21 @@ internal import Synchronization
 // What happens on the server, for a recording: noted under the engine's lock, taken out and written elsewhere.
 
 extension Engine {
-    /// Starts to record. Models that are added afterwards are not in the head.
+    /// Starts to record. Models that are added afterwards are not in the head but join on the way.
     ///
     /// - Parameters:
     ///   - capacity: the most records that are kept until they are taken; what comes beyond is left out and counted.
     ///   - calendarMilliseconds: the time on the calendar, since 1970.
     package func startRecording(capacity: Int, calendarMilliseconds: Int64?) -> Recording.Head {
         state.withLock { state in
-            state.tape = RecordingTape(capacity: capacity, epoch: clock.now())
-            let names = state.models.map(\.specification.name)
-            let models = state.models.map { model in
-                let (name, version) = (model.specification.name, model.specification.version)
-                return Recording.Model(
-                    name: names.count { $0 == name } > 1 ? "\(name):\(version)" : name,
-                    maximumBatch: max(1, model.specification.maxBatchSize),
-                    maximumQueued: model.specification.maxQueueSize, profile: model.profile)
-            }
+            state.tape = RecordingTape(capacity: capacity, epoch: clock.now(), models: state.models.count)
+            let models = state.models.map { state.recorded($0.model) }
             var head = Recording.Head(
-                source: .live, policy: policy.rawValue, origin: device.identity.name, start: .zero,
+                source: .live, policy: policy.rawValue, origin: DeviceIdentity(of: devices).name, start: .zero,
                 calendarMilliseconds: calendarMilliseconds, maximumWaiting: limits.maximumWaiting,
-                devices: [Recording.Device(name: device.name, lanes: device.laneCount, copies: false)], models: models)
+                devices: devices.map {
+                    Recording.Device(name: $0.name, lanes: $0.laneCount, copies: $0.copying != nil)
+                }, models: models)
             head.hasLearned = state.hasLearned
             return head
         }
@@ -59,12 +54,28 @@ extension Engine {
 }
 
 extension Engine.State {
+    /// A model as a recording tells it.
+    func recorded(_ model: ServedModel) -> Recording.Model {
+        let (name, version) = (model.specification.name, model.specification.version)
+        return Recording.Model(
+            name: models.count { $0.model.specification.name == name } > 1 ? "\(name):\(version)" : name,
+            maximumBatch: max(1, model.specification.maxBatchSize), maximumQueued: model.specification.maxQueueSize,
+            profile: model.profile)
+    }
+
     /// Notes an event before the scheduler takes it.
     mutating func record(_ event: Event, at now: Instant) {
         switch event {
         case .arrival(let request): tape?.arrived(request, at: now)
         case .finished(let batch, let times): tape?.ended(batch, .finished, times, at: now)
         case .failed(let batch): tape?.ended(batch, .failed, at: now)
+        case .copiedIn(let batch) where scheduler.state.batches.isLive(batch): tape?.copiedIn(batch, at: now)
+        case .kernelsDone(let batch) where scheduler.state.batches.isLive(batch): tape?.kernelsDone(batch, at: now)
+        case .deviceRemoved(let device):
+            for batch in scheduler.state.devices[device].resident { tape?.ended(batch, .withdrawn, at: now) }
+            tape?.stepEnded()
+            tape?.changed(device, serves: false, at: now)
+        case .deviceReturned(let device): tape?.changed(device, serves: true, at: now)
         default: break
         }
     }

@@ -5,23 +5,27 @@
 
 package import StraitCore
 package import StraitDevices
-package import StraitFormats
+internal import StraitFormats
 internal import StraitPlatform
-package import StraitProtocol
+internal import StraitProtocol
 internal import Synchronization
 
-/// Drives the scheduler: takes requests in, hands batches to lanes, gives answers back.
+/// Drives the scheduler: takes requests in, hands batches to the lanes of its devices, gives answers back.
 ///
 /// Whichever thread has an event, a network thread or a lane, steps the scheduler under the one lock and carries the
 /// actions out after releasing it. An arrival that finds no free lane wakes nobody; a lane that finishes takes its next
-/// batch itself.
+/// batch itself. What may take long, such as probing a device that failed, is done on a thread of its own.
 package final class Engine: Sendable {
     let state: Mutex<State>
-    let device: any Device
+    /// The devices, by the scheduler's numbers.
+    package let devices: [any Device]
     let clock: any EngineClock
     let policy: PolicyName
     let limits: SchedulerLimits
+    let log: @Sendable (String) -> Void
     private let timer: any EngineTimer
+    /// Calls for what may take long.
+    let upkeep: any EngineTimer
     /// Accepted requests whose answer was not handed over yet. Raised under the lock, and never while draining.
     let unanswered = Atomic(0)
     /// Whether new requests are refused. Set under the lock.
@@ -32,12 +36,12 @@ package final class Engine: Sendable {
         var actions = ActionList()
         var slots = RequestSlots()
         var shapes = ShapeNumbers()
-        var models: [ServedModel] = []
-        /// By the numbers of the models, as the two around it.
-        var service: [ModelService] = []
-        /// How many models were ever added.
+        /// The models, by the scheduler's numbers.
+        var models: [ModelEntry] = []
+        /// Models that are gone but for a batch that hangs, and whose numbers others have.
+        var leaving: [ModelEntry] = []
         var modelsAdded: UInt64 = 0
-        var statistics: [ModelStatistics] = []
+        var devices: [DeviceHealth]
         /// Who wants to know when all accepted requests are answered.
         var drains: [@Sendable () -> Void] = []
         var hasLearned = false
@@ -45,106 +49,65 @@ package final class Engine: Sendable {
         var tape: RecordingTape?
     }
 
-    /// An engine for one device. Add models, then call ``start()``.
+    /// An engine for devices of one kind. Add models, then call ``start()``.
     ///
-    /// - Parameter interference: what co-runners' slow-downs are predicted with.
+    /// - Parameters:
+    ///   - interference: what co-runners' slow-downs are predicted with.
+    ///   - devices: at least one; they share the models' profiles, so their ``DeviceIdentity/kind`` is the same.
+    ///   - upkeep: calls when a device is to be probed or a model to be freed, on a thread that may be blocked.
+    ///   - log: told when a device goes or comes back.
     package init(
+        policy: PolicyName, interference: EstimatorName = .kalman, limits: SchedulerLimits = SchedulerLimits(),
+        devices: [any Device], clock: any EngineClock = SystemClock(), timer: any EngineTimer = TimerThread(),
+        upkeep: any EngineTimer = TimerThread(name: "upkeep"), log: @escaping @Sendable (String) -> Void = { _ in }
+    ) {
+        precondition(!devices.isEmpty, "an engine has a device")
+        var options = SchedulerOptions()
+        options.estimator = interference
+        var state = State(
+            scheduler: Scheduler(policy: policy, limits: limits, options: options),
+            devices: Array(repeating: DeviceHealth(), count: devices.count))
+        for device in devices {
+            let description = DeviceDescription(lanes: device.laneCount, copying: device.copying)
+            state.scheduler.step(.deviceAdded(description), at: clock.now(), into: &state.actions)
+        }
+        self.state = Mutex(state)
+        self.devices = devices
+        self.clock = clock
+        self.timer = timer
+        self.upkeep = upkeep
+        self.policy = policy
+        self.limits = limits
+        self.log = log
+    }
+
+    /// An engine for one device.
+    package convenience init(
         policy: PolicyName, interference: EstimatorName = .kalman, limits: SchedulerLimits = SchedulerLimits(),
         device: any Device, clock: any EngineClock = SystemClock(), timer: any EngineTimer = TimerThread()
     ) {
-        var options = SchedulerOptions()
-        options.estimator = interference
-        var state = State(scheduler: Scheduler(policy: policy, limits: limits, options: options))
-        let description = DeviceDescription(lanes: device.laneCount, copying: device.copying)
-        state.scheduler.step(.deviceAdded(description), at: clock.now(), into: &state.actions)
-        self.state = Mutex(state)
-        self.device = device
-        self.clock = clock
-        self.timer = timer
-        self.policy = policy
-        self.limits = limits
+        self.init(
+            policy: policy, interference: interference, limits: limits, devices: [device], clock: clock, timer: timer)
     }
 
-    /// Starts the lanes and the timer.
+    /// Starts the lanes and the timers.
     package func start() {
-        device.start(driver: self)
+        for device in devices { device.start(driver: self) }
         timer.start { [weak self] in self?.step(.timer) }
+        upkeep.start { [weak self] in self?.maintain() }
     }
 
-    /// Ends the lanes and the timer. What is still waiting is never answered, so drain first.
+    /// Ends the lanes and the timers. What is still waiting is never answered, so drain first. A device that still holds
+    /// what was taken back from it is left alone: its lanes may hang, and nobody waits for what they do.
     package func stop() {
+        upkeep.stop()
         timer.stop()
-        device.stop()
+        let held = state.withLock { $0.devices.map(\.batches) }
+        for (device, batches) in zip(devices, held) where batches == 0 { device.stop() }
     }
 
     /// The time, as the engine's deadlines count it.
     package func now() -> Instant { clock.now() }
-
-    // -- models ---------------------------------------------------------------------------------------------------
-
-    /// Takes a loaded model into service.
-    ///
-    /// - Parameters:
-    ///   - key: by what it is known from one run to the next.
-    ///   - profile: what was measured of it beforehand.
-    package func add(
-        _ specification: ModelSpecification, loaded: LoadedModel, key: ModelKey? = nil, profile: ModelProfile? = nil
-    ) -> ServedModel {
-        let (model, effects) = state.withLock { state -> (ServedModel, Effects) in
-            state.modelsAdded += 1
-            let model = ServedModel(
-                id: state.scheduler.nextModel, serial: state.modelsAdded, specification: specification,
-                loaded: loaded, key: key, profile: profile)
-            state.enter(model)
-            let description = ModelDescription(
-                maximumBatch: max(1, specification.maxBatchSize), maximumQueued: specification.maxQueueSize,
-                profile: profile)
-            // As any event: a lane may be found to hang just now, and what waits may be given up.
-            return (model, step(.modelAdded(description), at: now(after: state.scheduler.lastStep), &state))
-        }
-        carryOut(effects)
-        return model
-    }
-
-    /// What has been counted for a model.
-    package func statistics(of model: ServedModel) -> ModelStatistics {
-        state.withLock { state in
-            guard state.models[model.id.index].serial == model.serial else {
-                return ModelStatistics(name: model.specification.name, version: model.specification.version)
-            }
-            return state.statistics[model.id.index]
-        }
-    }
-
-    /// What has been counted for a class.
-    package func counters(of requestClass: RequestClass) -> ClassCounters {
-        state.withLock { $0.scheduler.counters(of: requestClass) }
-    }
-
-    /// All that was learned while serving, to be kept.
-    ///
-    /// - Complexity: O(models), under the engine's lock: some microseconds.
-    package func learned() -> LearnedState { state.withLock { $0.scheduler.learned } }
-
-    /// All that was learned while serving, and by its numbers the models; nil where nothing is left of one.
-    package func learnedOfModels() -> (learned: LearnedState, models: [ServedModel?]) {
-        state.withLock { state in
-            let models = state.models.indices.map { index -> ServedModel? in
-                state.service[index].isServing ? state.models[index] : nil
-            }
-            return (state.scheduler.learned, models)
-        }
-    }
-
-    /// Takes up what was learned before, with the models in the order in which they were added here.
-    ///
-    /// - Throws: what the scheduler finds wrong with it; then nothing has changed.
-    package func restore(_ learned: LearnedState) throws(LearnedState.Refusal) {
-        try state.withLock { (state) throws(LearnedState.Refusal) in
-            try state.scheduler.restore(learned)
-            state.hasLearned = true
-        }
-    }
 
     // -- requests -------------------------------------------------------------------------------------------------
 
@@ -154,59 +117,78 @@ package final class Engine: Sendable {
     /// - Returns: what to cancel the request by.
     @discardableResult
     package func submit(_ submission: Submission, completion: @escaping @Sendable (Reply) -> Void) -> RequestID? {
-        let accepted = state.withLock { state -> (id: RequestID, effects: Effects)? in
-            guard !isDraining.load(ordering: .relaxed), state.begin(submission.model) else { return nil }
+        var effects = Effects()
+        let model = submission.model
+        let accepted = state.withLock { state -> Result<RequestID, Refusal> in
+            guard !isDraining.load(ordering: .relaxed) else { return .failure(Self.draining) }
+            guard state.models[model.id.index].takesRequests(of: model) else { return .failure(Self.unloading(model)) }
             unanswered.add(1, ordering: .relaxed)
+            state.models[model.id.index].unanswered += 1
             let id = state.slots.insert(submission, completion)
-            let model = submission.model.id
             let request = Request(
-                id: id, work: WorkShape(model: model, elementsPerRow: submission.elementsPerRow),
+                id: id, work: WorkShape(model: model.id, elementsPerRow: submission.elementsPerRow),
                 shape: state.shapes.number(of: submission), requestClass: submission.requestClass,
                 rows: submission.rows, deadline: submission.deadline)
-            return (id, step(.arrival(request), at: now(after: state.scheduler.lastStep), &state))
+            step(.arrival(request), &state, into: &effects)
+            return .success(id)
         }
-        guard let accepted else {
-            let reason =
-                isDraining.load(ordering: .relaxed)
-                ? "the server is draining; ask another one"
-                : "model '\(submission.model.specification.name)' was unloaded meanwhile"
-            completion(.refused(Refusal(ProtocolError(.unavailable, reason))))
+        carryOut(effects)
+        switch accepted {
+        case .success(let id): return id
+        case .failure(let refusal):
+            completion(.refused(refusal))
             return nil
         }
-        carryOut(accepted.effects)
-        return accepted.id
+    }
+
+    private static let draining = Refusal(ProtocolError(.unavailable, "the server is draining; ask another one"))
+
+    private static func unloading(_ model: ServedModel) -> Refusal {
+        Refusal(ProtocolError(.unavailable, "model '\(model.specification.name)' is being unloaded"))
     }
 
     /// Takes a request back because its client went away. One that is answered already, or about to be, is left alone.
     package func cancel(_ id: RequestID) { step(.cancelled(id)) }
 
-    // -- the scheduler's actions ----------------------------------------------------------------------------------
+    // -- steps ----------------------------------------------------------------------------------------------------
 
     /// What is to be done after the lock is released.
     struct Effects {
         var replies: [(completion: @Sendable (Reply) -> Void, reply: Reply)] = []
         var starts: [DeviceBatch] = []
         var timer: Instant?
-        /// Models that were to be retired and of which nothing is left.
-        var retired: [ServedModel] = []
+        /// When something is to be done that may take long; never for not at all.
+        private(set) var upkeep = Instant.never
+        var lines: [String] = []
+
+        /// Something is to be done that may take long.
+        mutating func needUpkeep(at instant: Instant) { upkeep = min(upkeep, instant) }
     }
 
-    /// The time for a step, which never goes back, whatever the clock does. Read under the lock for the same reason.
-    func now(after lastStep: Instant) -> Instant { max(lastStep, clock.now()) }
+    /// The batch that an event is about, with its results.
+    typealias Ended = (batch: DeviceBatch, result: Result<BatchResult, DeviceError>)
 
-    private func step(_ event: Event) {
-        let effects = state.withLock { step(event, at: now(after: $0.scheduler.lastStep), &$0) }
+    func step(_ event: Event) {
+        var effects = Effects()
+        state.withLock { step(event, &$0, into: &effects) }
         carryOut(effects)
     }
 
-    /// Steps the scheduler under the lock and turns its actions into effects.
+    /// Steps the scheduler under the lock and turns its actions into effects. A device that is found to hang by it is
+    /// taken out of service.
     ///
-    /// - Parameter ended: the batch that the event is about, with its results.
-    func step(
-        _ event: Event, at now: Instant, _ state: inout State,
-        ended: (batch: DeviceBatch, result: Result<BatchResult, DeviceError>)? = nil
-    ) -> Effects {
-        var effects = Effects()
+    /// - Parameter ended: the batch that the event is about.
+    func step(_ event: Event, _ state: inout State, ended: Ended? = nil, into effects: inout Effects) {
+        // Never goes back, whatever the clock does; and is read under the lock for the same reason.
+        let now = max(state.scheduler.lastStep, clock.now())
+        take(event, at: now, &state, ended: ended, into: &effects)
+        while let device = state.hangingDevice {
+            remove(device, .hung, &state, at: now, into: &effects)
+        }
+    }
+
+    /// Steps the scheduler once.
+    func take(_ event: Event, at now: Instant, _ state: inout State, ended: Ended? = nil, into effects: inout Effects) {
         if state.tape != nil { state.record(event, at: now) }
         state.scheduler.step(event, at: now, into: &state.actions)
         for action in state.actions.actions {
@@ -221,18 +203,16 @@ package final class Engine: Sendable {
                 state.tape?.answered(id, outcome, at: now)
                 let slot = state.slots.remove(id)
                 let reply = reply(to: slot, id, outcome, ended, at: now)
-                state.statistics[slot.submission.model.id.index].note(
+                let model = slot.submission.model.id
+                state.models[model.index].statistics.note(
                     reply, arrived: slot.submission.arrived, now: now,
                     calendarMilliseconds: MonotonicClock.calendarMilliseconds())
+                state.models[model.index].unanswered -= 1
+                if state.models[model.index].isUnloading { effects.needUpkeep(at: now) }
                 effects.replies.append((slot.completion, reply))
-                if state.endRequest(of: slot.submission.model.id) { effects.retired.append(slot.submission.model) }
             }
         }
-        if let batch = ended?.batch, state.endBatch(of: batch.modelID) {
-            effects.retired.append(state.models[batch.modelID.index])
-        }
         state.tape?.stepEnded()
-        return effects
     }
 
     private func makeBatch(_ staged: StagedBatch, _ state: inout State, at now: Instant) -> DeviceBatch {
@@ -240,88 +220,22 @@ package final class Engine: Sendable {
             let submission = state.slots.stage(id, at: now, predictedFinish: staged.predictedFinish)
             return DeviceBatch.Part(request: id, rows: submission.rows, inputs: submission.inputs)
         }
-        let model = state.models[staged.model.index]
-        state.service[staged.model.index].openBatches += 1
+        state.devices[staged.device.index].batches += 1
+        state.models[staged.model.index].batches += 1
+        let model = state.models[staged.model.index].model
         return DeviceBatch(
-            batch: staged.batch, device: staged.device, lane: staged.lane, modelID: staged.model, model: model.loaded,
-            isBatchable: model.specification.maxBatchSize > 0,
+            batch: staged.batch, device: staged.device, lane: staged.lane, modelID: staged.model,
+            model: model.onDevices[staged.device.index], isBatchable: model.specification.maxBatchSize > 0,
             requestClass: state.scheduler.state.batches[staged.batch]?.requestClass ?? .low, parts: parts)
-    }
-
-    private func reply(
-        to slot: RequestSlots.Slot, _ id: RequestID, _ outcome: Outcome,
-        _ ended: (batch: DeviceBatch, result: Result<BatchResult, DeviceError>)?, at now: Instant
-    ) -> Reply {
-        let submission = slot.submission
-        switch outcome {
-        case .met, .late, .failed:
-            guard let ended, let part = ended.batch.parts.firstIndex(where: { $0.request == id }) else {
-                preconditionFailure("only the end of a batch ends a request so, and only its own")
-            }
-            do {
-                let result = try ended.result.get()
-                let timing = Timing(
-                    queue: slot.stagedAt - submission.arrived, copy: result.times.copyIn + result.times.copyOut,
-                    compute: result.times.kernels, predicted: slot.predictedFinish - submission.arrived)
-                // Of a batch that was split the scheduler knows only that it failed; this request may have results.
-                let outputs = try result.outputs[part].get()
-                return .answered(
-                    Answer(
-                        outputs: outputs, isLate: now > submission.deadline, timing: timing,
-                        isSynthetic: device.isSynthetic))
-            } catch {
-                return .refused(Refusal(ProtocolError(.failedInternally, error.message)))
-            }
-        case .cancelled:
-            return .refused(Refusal(ProtocolError(.cancelled, "the client went away")))
-        case .shed(let reason, let finish):
-            return .refused(
-                Refusal(
-                    reason, arrived: submission.arrived, deadline: submission.deadline, predictedFinish: finish,
-                    now: now))
-        }
     }
 
     func carryOut(_ effects: consuming Effects) {
         // Lanes first: they have the most to do.
-        for batch in effects.starts { device.run(batch, on: batch.lane) }
+        for batch in effects.starts { devices[batch.device.index].run(batch, on: batch.lane) }
         if let instant = effects.timer { timer.set(instant) }
+        if effects.upkeep < .never { upkeep.set(effects.upkeep) }
         for (completion, reply) in effects.replies { completion(reply) }
         if !effects.replies.isEmpty { noteAnswered(effects.replies.count) }
-        for model in effects.retired { endRetirement(of: model) }
-    }
-}
-
-extension Engine: LaneDriver {
-    package func copiedIn(_ batch: DeviceBatch) { step(.copiedIn(batch.batch)) }
-
-    package func kernelsDone(_ batch: DeviceBatch) { step(.kernelsDone(batch.batch)) }
-
-    /// The device is given no more batches once it hangs or fails; what it holds it reports.
-    package func deviceLost(_ device: any Device, _ reason: DeviceError) {}
-
-    package func laneFinished(_ batch: DeviceBatch, _ result: Result<BatchResult, DeviceError>) -> DeviceBatch? {
-        var effects = state.withLock { state in
-            let now = now(after: state.scheduler.lastStep)
-            switch result {
-            case .success(let success) where success.wasSplit:
-                // Nothing is learned from its times. To the scheduler all of it has failed; replies tell the truth.
-                return step(.failed(batch.batch), at: now, &state, ended: (batch, result))
-            case .success(let success):
-                // Nothing a device measures takes longer than the batch was gone, and answers are told it, too.
-                let stagedAt = state.scheduler.state.batches[batch.batch]?.stagedAt ?? now
-                let times = success.times.believed(within: now - stagedAt)
-                state.statistics[batch.modelID.index].note(batch, times)
-                let result = BatchResult(outputs: success.outputs, times: times)
-                return step(.finished(batch.batch, times), at: now, &state, ended: (batch, .success(result)))
-            case .failure:
-                return step(.failed(batch.batch), at: now, &state, ended: (batch, result))
-            }
-        }
-        // A device that copies has given the lane away when the kernels were done.
-        let takesOwn = device.copying == nil
-        let own = effects.starts.firstIndex { takesOwn && $0.lane == batch.lane }.map { effects.starts.remove(at: $0) }
-        carryOut(effects)
-        return own
+        for line in effects.lines { log(line) }
     }
 }

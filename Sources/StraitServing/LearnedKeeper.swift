@@ -13,8 +13,6 @@ package final class LearnedKeeper: Sendable {
     private let path: String
     private let engine: Engine
     private let device: ProfileFile.Device
-    /// The engine's models at the start, in its order; nil for one that cannot be recognised later.
-    private let models: [LearnedStateFile.Model?]
     private let log: @Sendable (String) -> Void
 
     private struct State {
@@ -29,34 +27,33 @@ package final class LearnedKeeper: Sendable {
     /// How often it is saved: a minute of learning is soon made up for, and a write a minute wears no disk out.
     private static let interval = StraitCore.Duration.seconds(60)
 
-    /// A keeper of an engine to which all models were added.
+    /// A keeper of an engine.
     ///
     /// - Parameters:
     ///   - path: the file.
-    ///   - models: all of the engine's models.
     ///   - device: what they run on.
     ///   - log: told what becomes of the file.
     package init(
-        path: String, engine: Engine, models: [ServedModel], device: ProfileFile.Device,
+        path: String, engine: Engine, device: ProfileFile.Device,
         log: @escaping @Sendable (String) -> Void
     ) {
         self.path = path
         self.engine = engine
         self.device = device
-        self.models = models.sorted { $0.id.index < $1.id.index }.map { model in
-            Self.known(model)
-        }
         self.log = log
-    }
-
-    private static func known(_ model: ServedModel) -> LearnedStateFile.Model? {
-        model.key.map { LearnedStateFile.Model(key: $0, profile: model.profile) }
     }
 
     // -- restoring ------------------------------------------------------------------------------------------------
 
+    /// By what a model is known in the file; nil for one that is not there any more or cannot be recognised later.
+    private static func known(_ model: ServedModel?) -> LearnedStateFile.Model? {
+        guard let model, let key = model.key else { return nil }
+        return LearnedStateFile.Model(key: key, profile: model.profile)
+    }
+
     /// Puts back what was kept, for the models that are still the same.
     package func restore(_ file: LearnedStateFile) {
+        let models = engine.learnedWithModels().models.map(Self.known)
         let (known, matches) = file.learned(for: models.compactMap(\.self))
         var learned = known
         learned.models = []
@@ -110,11 +107,9 @@ package final class LearnedKeeper: Sendable {
     /// - Returns: whether the file has it now. Where it cannot be written that is told once, until it can be again.
     @discardableResult
     package func save() -> Bool {
-        // Models may have come and gone since the start.
-        let (everything, served) = engine.learnedOfModels()
-        let models = served.map { $0.flatMap(Self.known) }
-        var learned = everything
-        learned.models = zip(everything.models, models).compactMap { $1 == nil ? nil : $0 }
+        var (learned, served) = engine.learnedWithModels()
+        let models = served.map(Self.known)
+        learned.models = zip(learned.models, models).compactMap { $1 == nil ? nil : $0 }
         let file = LearnedStateFile(device: device, models: models.compactMap(\.self), learned: learned)
         guard state.withLock({ $0.saved != file }) else { return true }
         do throws(FormatError) {

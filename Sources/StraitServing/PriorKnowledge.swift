@@ -8,7 +8,7 @@ internal import StraitProtocol
 /// What is known of a server's models before they serve: what `strait profile` measured, what an earlier server learned,
 /// and, where there is neither, what can be measured in a second.
 package struct PriorKnowledge: Sendable {
-    /// What this server's models run on.
+    /// What this server's models run on: one device, or several of one kind.
     package let device: ProfileFile.Device
     /// What was measured on such a device; nil if nothing was.
     private let profiles: ProfileFile?
@@ -32,10 +32,11 @@ package struct PriorKnowledge: Sendable {
     ///   - log: told what was taken and what was not, and why.
     /// - Throws: what is wrong with a profile that was named.
     package init(
-        for device: any Device, profile: ProfileSource, learned: String?, quickProfiler: QuickProfiler?,
+        for devices: [any Device], profile: ProfileSource, learned: String?, quickProfiler: QuickProfiler?,
         log: (String) -> Void
     ) throws(FormatError) {
-        self.device = ProfileFile.Device(name: device.identity.name, driver: device.identity.driver)
+        let identity = DeviceIdentity(of: devices)
+        self.device = ProfileFile.Device(name: identity.name, driver: identity.driver)
         self.quickProfiler = quickProfiler
         let own = self.device
         switch profile {

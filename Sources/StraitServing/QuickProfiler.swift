@@ -80,7 +80,7 @@ package struct QuickProfiler: Sendable {
     }
 
     /// 1, 2, 4, … and the largest batch itself.
-    private static func batches(upTo largest: Int) -> [Int] {
+    static func batches(upTo largest: Int) -> [Int] {
         var rows = [1]
         while let last = rows.last, last < largest { rows.append(min(last * 2, largest)) }
         return rows

@@ -28,6 +28,8 @@ package struct Answer: Sendable {
     package let outputs: [Tensor]
     /// Whether the deadline had passed.
     package let isLate: Bool
+    /// Whether the results are made up, by a device that only plays the time.
+    package let isSynthetic: Bool
     /// Where its time went.
     package let timing: Timing
     /// Whether the results are made up, by a device that did not run the model.

@@ -60,6 +60,9 @@ extension ServerControl {
             guard readiness.isReady else { throw ProtocolError(.unavailable, "not ready: draining") }
             return []
         case .serverMetadata:
+            let devices = service.engine.deviceStatuses().map {
+                Documents.Device(name: $0.name, lanes: $0.lanes, reason: $0.reason)
+            }
             return Documents.serverMetadata(
                 name: description.name, version: description.version, extensions: Documents.extensions)
         case .openAPI:

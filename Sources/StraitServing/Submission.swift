@@ -100,7 +100,7 @@ struct RequestSlots: Sendable {
 /// Numbers for the exact shapes of requests: equal shapes of one model get equal numbers.
 struct ShapeNumbers: Sendable {
     private struct Key: Hashable {
-        let model: ModelID
+        let model: UInt64
         let rows: [Shape]
     }
 
@@ -114,7 +114,7 @@ struct ShapeNumbers: Sendable {
     mutating func number(of submission: Submission) -> ShapeID {
         let isBatchable = submission.model.specification.maxBatchSize > 0
         let key = Key(
-            model: submission.model.id, rows: submission.inputs.map { isBatchable ? $0.shape.row : $0.shape })
+            model: submission.model.serial, rows: submission.inputs.map { isBatchable ? $0.shape.row : $0.shape })
         if let number = numbers[key] { return ShapeID(number: number) }
         if numbers.count >= Self.capacity { numbers.removeAll(keepingCapacity: true) }
         next &+= 1

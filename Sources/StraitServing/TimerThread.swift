@@ -17,11 +17,14 @@ package final class TimerThread: EngineTimer {
     private let wakeup = Wakeup()
     private let thread: Mutex<SystemThread?> = Mutex(nil)
 
-    package init() {}
+    private let name: String
+
+    /// A timer whose thread is called `name`.
+    package init(name: String = "timer") { self.name = name }
 
     /// Starts the thread.
     package func start(_ fire: @escaping @Sendable () -> Void) {
-        let started = SystemThread(name: "timer") { [self] in
+        let started = SystemThread(name: name) { [self] in
             while let instant = nextInstant() {
                 if instant == .never {
                     wakeup.wait()

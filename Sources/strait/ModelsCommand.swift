@@ -47,7 +47,7 @@ struct ModelsCommand: ParsableCommand {
         let device = CPUDevice(laneCount: 1, cores: [0], environment: environment, pool: pool)
         // An engine that is never started: loading is the same as for serving.
         let engine = Engine(policy: .strait, device: device)
-        let catalog = try ModelCatalog(repository: directory, on: device, engine: engine)
+        let catalog = try ModelCatalog(repository: directory, engine: engine, pool: pool)
         for version in catalog.all {
             switch version {
             case .served(let model): print(Self.describe(model.specification))

@@ -22,8 +22,12 @@ struct ServeCommand: ParsableCommand {
             microseconds). High requests that can be answered in time are; what cannot be answered in time is refused at \
             once with 504 and the predicted finish. GET /v2/health/ready says 200 when every model is loaded.
 
-            EXAMPLE
+            A device on which batches hang or fail one after the other, or that is lost, is taken out of service and probed \
+            until it works again; what was on it runs on the others.
+
+            EXAMPLES
               strait serve --model-repository models --http-port 8000 --grpc-port 8001 --lanes 2
+              strait serve --model-repository models --device cpu:cores=0,lanes=2 --device cpu:cores=1
             """)
 
     @OptionGroup var options: ServeOptions
@@ -48,32 +52,30 @@ struct ServeCommand: ParsableCommand {
         try makeRoomForConnections()
         let library = try findOnnxRuntime()
         let pool = SlabPool(budget: options.tensorMemory << 20)
-        let placement = options.placement
-        let device = CPUDevice(
-            laneCount: placement.laneCount, cores: placement.laneCores, environment: try Environment(library: library),
-            pool: pool)
+        let devices = try ServeDevices(
+            try options.specifications, environment: try Environment(library: library), pool: pool)
         let policy = PolicyName(rawValue: options.policy) ?? .strait
         let interference = EstimatorName(rawValue: options.interference) ?? .kalman
+        let log = ServerLog(write: Console.log)
         let engine = Engine(
             policy: policy, interference: interference, limits: SchedulerLimits(maximumWaiting: options.maxQueue),
-            device: device)
+            devices: devices.devices, log: log.note)
         Console.log(
             "strait \(Strait.version), ONNX Runtime \(library.version) (\(library.path)), policy \(policy.rawValue), "
-                + "\(placement.laneCount) lane(s) on \(device.name)"
-                + (interference == .kalman ? "" : ", interference \(interference.rawValue)"))
+                + devices.words + (interference == .kalman ? "" : ", interference \(interference.rawValue)"))
         let knowledge = try PriorKnowledge(
-            for: device, profile: options.profile.map { .file($0) } ?? .beside(repository: options.modelRepository),
+            for: devices.devices,
+            profile: options.profile.map { .file($0) } ?? .beside(repository: options.modelRepository),
             learned: options.learnedPath, quickProfiler: options.noQuickProfile ? nil : QuickProfiler(pool: pool),
             log: Console.log)
-        let log = ServerLog(write: Console.log)
         let catalog = try ModelCatalog(
-            repository: options.modelRepository, on: device, engine: engine, knowledge: knowledge,
-            mode: options.catalogMode, pool: pool
+            repository: options.modelRepository, engine: engine, pool: pool, knowledge: knowledge,
+            mode: options.catalogMode
         ) {
             log.note("  \($0)")
         }
         for warning in catalog.warnings { log.note("  warning: \(warning)") }
-        let keeper = keeper(of: engine, catalog, knowledge, log)
+        let keeper = keeper(of: engine, knowledge, log)
         let recorder = try options.record.map { try Recorder(path: $0, engine: engine, log: log.note) }
         engine.start()
         keeper?.start()
@@ -88,16 +90,17 @@ struct ServeCommand: ParsableCommand {
         let service = InferenceService(engine: engine, catalog: catalog, pool: pool, defaultDeadlines: deadlines)
         let control = ServerControl(
             service: service,
-            description: ServerDescription(name: "strait", version: Strait.version, lanes: placement.laneCount),
+            description: ServerDescription(name: "strait", version: Strait.version, lanes: devices.laneCount),
             readiness: Readiness(), log: log)
         var limits = HTTPLimits()
         limits.bodyBytes = options.maxBody << 20
         limits.connections = options.maxConnections
         limits.idleSeconds = Int64(options.idleTimeoutSecs)
+        let network = options.networkPlacement(beside: devices.laneCores)
         let server = try HTTPServer(
-            host: options.httpAddress, port: options.httpPort, threads: placement.networkThreads,
-            cores: placement.networkCores, control: control, limits: limits)
-        let grpc = try grpcFrontEnd(control, placement)
+            host: options.httpAddress, port: options.httpPort, threads: network.threads, cores: network.cores,
+            control: control, limits: limits)
+        let grpc = try grpcFrontEnd(control, network)
         let address = "http://\(Self.host(options.httpAddress)):\(server.port)"
         Console.log("ready: \(catalog.served.count) of \(catalog.all.count) models at \(address)")
         if let grpc { Console.log("gRPC at \(Self.host(options.grpcAddress)):\(grpc.port)") }
@@ -124,7 +127,7 @@ struct ServeCommand: ParsableCommand {
 
     /// The gRPC front end, listening; nil where it is not wanted.
     private func grpcFrontEnd(
-        _ control: ServerControl, _ placement: ServeOptions.Placement
+        _ control: ServerControl, _ network: (threads: Int, cores: [Int])
     ) throws -> GRPCFrontEnd? {
         guard !options.noGrpc else { return nil }
         var limits = GRPCLimits()
@@ -132,8 +135,8 @@ struct ServeCommand: ParsableCommand {
         limits.connections = options.maxConnections
         limits.idleSeconds = Int64(options.idleTimeoutSecs)
         return try GRPCFrontEnd(
-            host: options.grpcAddress, port: options.grpcPort, threads: placement.networkThreads,
-            cores: placement.networkCores, control: control, limits: limits)
+            host: options.grpcAddress, port: options.grpcPort, threads: network.threads, cores: network.cores,
+            control: control, limits: limits)
     }
 
     /// An address as somebody on this machine reaches it.
@@ -159,12 +162,9 @@ struct ServeCommand: ParsableCommand {
     private static let lastRepliesMilliseconds: Int64 = 2000
 
     /// What keeps the learned state, which is put back already; nil where that is not wanted.
-    private func keeper(
-        of engine: Engine, _ catalog: ModelCatalog, _ knowledge: PriorKnowledge, _ log: ServerLog
-    ) -> LearnedKeeper? {
+    private func keeper(of engine: Engine, _ knowledge: PriorKnowledge, _ log: ServerLog) -> LearnedKeeper? {
         guard let path = options.learnedPath else { return nil }
-        let keeper = LearnedKeeper(
-            path: path, engine: engine, models: catalog.served, device: knowledge.device, log: log.note)
+        let keeper = LearnedKeeper(path: path, engine: engine, device: knowledge.device, log: log.note)
         if let learned = knowledge.learned { keeper.restore(learned) }
         return keeper
     }

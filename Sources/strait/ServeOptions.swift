@@ -2,6 +2,7 @@
 
 internal import ArgumentParser
 internal import StraitCore
+internal import StraitDevices
 internal import StraitFormats
 internal import StraitPlatform
 internal import StraitServing
@@ -42,6 +43,15 @@ struct ServeOptions: ParsableArguments {
 
     @Option(help: "Threads for the network. Default: the cores that have no lane, at least 1, at most 4.")
     var httpThreads: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "What models run on; several of one kind share the work. Default: cpu.",
+            discussion:
+                "cpu[:cores=LIST,lanes=N] are processor cores, cuda:N is a GPU, virtual:NAME,… plays one. A drill: with "
+                + "fault=lost, hang or fail (and fault-after=BATCHES, fault-ms=MS) a device is out of order for a while.",
+            valueName: "kind:options"))
+    var device: [String] = []
 
     @Option(
         help: ArgumentHelp(
@@ -147,6 +157,11 @@ struct ServeOptions: ParsableArguments {
             laneCores.map { CoreSet.parse($0) != nil } ?? true,
             "--lane-cores is '\(laneCores ?? "")'; expected a list such as 0,2-3")
         try check(
+            device.isEmpty || lanes == nil && laneCores == nil,
+            "--lanes and --lane-cores are of the only CPU device; with --device say cpu:lanes=N,cores=LIST")
+        try check(device.count <= Self.mostDevices, "--device is given more than \(Self.mostDevices) times")
+        do { _ = try specifications } catch { throw ValidationError(error.description) }
+        try check(
             PolicyName(rawValue: policy) != nil,
             "--policy is '\(policy)'; there are \(PolicyName.live.map(\.rawValue).joined(separator: ", "))")
         try check(
@@ -206,23 +221,25 @@ struct ServeOptions: ParsableArguments {
         noLearned ? nil : learned ?? LearnedStateFile.path(forRepository: modelRepository)
     }
 
-    /// Where lanes and network go: lanes from the first core on, the network on the cores that are left.
-    var placement: Placement {
-        let allowed = CoreSet.allowed().isEmpty ? [0] : CoreSet.allowed()
-        let laneCount = lanes ?? laneCores.flatMap(CoreSet.parse)?.count ?? max(1, allowed.count - 1)
-        let laneCores = laneCores.flatMap(CoreSet.parse) ?? Array(allowed.prefix(laneCount))
-        let others = allowed.filter { !laneCores.contains($0) }
-        return Placement(
-            laneCount: laneCount, laneCores: laneCores,
-            networkCores: others, networkThreads: httpThreads ?? min(4, max(1, others.count)))
+    /// Devices beyond this are a slip of the finger.
+    private static let mostDevices = 64
+
+    /// What is to run models.
+    var specifications: [DeviceSpecification] {
+        get throws(DeviceSpecification.Misspelling) {
+            guard device.isEmpty else {
+                var read: [DeviceSpecification] = []
+                for text in device { read.append(try DeviceSpecification(text)) }
+                return read
+            }
+            return [DeviceSpecification(cores: laneCores.flatMap(CoreSet.parse), lanes: lanes)]
+        }
     }
 
-    /// Which threads run where.
-    struct Placement {
-        let laneCount: Int
-        let laneCores: [Int]
-        /// Empty where lanes have all cores; then the network runs anywhere.
-        let networkCores: [Int]
-        let networkThreads: Int
+    /// Where the network's threads go: on the cores that no lane has.
+    func networkPlacement(beside laneCores: Set<Int>) -> (threads: Int, cores: [Int]) {
+        let others = CoreSet.allowed().filter { !laneCores.contains($0) }
+        // Empty where lanes have all cores; then the network runs anywhere.
+        return (httpThreads ?? min(4, max(1, others.count)), others)
     }
 }

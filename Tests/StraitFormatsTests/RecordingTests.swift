@@ -64,6 +64,11 @@ internal import Testing
                 batch.end = Recording.Batch.End.allCases.randomElement(using: &generator) ?? .finished
                 batch.met = Int.random(in: 0...3, using: &generator)
                 recording.batches.append(batch)
+            case 2 where seed % 2 == 0:
+                recording.changes.append(
+                    Recording.DeviceChange(
+                        at: now, device: Int.random(in: 0...1, using: &generator),
+                        serves: Bool.random(using: &generator)))
             default:
                 let arrival = recording.answers.count
                 guard arrival < recording.arrivals.count else { continue }
@@ -189,12 +194,12 @@ internal import Testing
         (3, "\"kernels_done_ms\":7", "\"kernels_done_ms\":8", "kernels_done_ms: expected a time from 6"),
         (3, "\"staged_ms\":6,", "", "staged_ms: missing"),
         (3, "\"ended_ms\":7", "\"ended_ms\":5", "ended_ms: 5 is before the line above"),
-        (3, "finished", "done", "end: expected one of \"finished\", \"failed\", \"killed\""),
+        (3, "finished", "done", "end: expected one of \"finished\", \"failed\", \"killed\", \"withdrawn\""),
         (3, "\"met\":1", "\"met\":2", "met: expected a whole number from 0 to 1"),
         (4, "\"answer\":0", "\"answer\":1", "answer: no request 1 has come"),
         (4, "\"outcome\":\"met\"", "\"outcome\":\"late\"", "outcome: it contradicts the request's deadline"),
         (4, "\"outcome\":\"met\"", "\"outcome\":\"shed\"", "reason: missing; expected one of \"hopeless-on-arrival\""),
-        (4, "\"answer\":0,", "", "expected an arrival, a batch, an answer or the end"),
+        (4, "\"answer\":0,", "", "expected an arrival, a batch, an answer, a model"),
         (5, "\"dropped\":0", "\"dropped\":-1", "dropped: expected a whole number from 0"),
         (5, "\"end_ms\":9", "\"end_ms\":6", "end_ms: 6 is before the line above"),
     ])
@@ -204,6 +209,22 @@ internal import Testing
         let found = try #require(error(lines))
         #expect(found.contains("bad.jsonl:\(line): "), "\(found)")
         #expect(found.contains(message), "\(found)")
+    }
+
+    @Test func modelsJoinAndDevicesGoOnTheWay() throws {
+        let joins = #"{"joins":{"name":"late","maximum_batch":2},"at_ms":6}"#
+        let goes = #"{"device":0,"at_ms":6,"serves":false}"#
+        let arrival = #"{"arrival":1,"at_ms":6,"model":1,"class":"low","rows":2}"#
+        let path = "\(folder.path)/joins.jsonl"
+        let text =
+            (Self.lines.prefix(2) + [joins, goes, arrival] + Self.lines.suffix(1)).joined(separator: "\n") + "\n"
+        try Files.replace(path, with: Array(text.utf8))
+        let recording = try Recording(path: path)
+        #expect(recording.head.models.map(\.name).last == "late" && recording.arrivals[1].model == 1)
+        #expect(recording.changes == [Recording.DeviceChange(at: recording.arrivals[1].at, device: 0, serves: false)])
+        #expect(try #require(error(Self.lines.prefix(1) + [goes.replacing("0", with: "3")])).contains("1 devices"))
+        #expect(try #require(error(Self.lines.prefix(2) + [goes.replacing("false", with: "1")])).contains("serves"))
+        #expect(try #require(error(Self.lines.prefix(2) + [joins.replacing("2", with: "0")])).contains("maximum_batch"))
     }
 
     @Test func aSecondAnswerAndWhatComesAfterTheEndAreRefused() throws {

@@ -44,13 +44,12 @@ internal import Testing
             }
             engine = Engine(policy: policy, device: device, clock: clock)
             let knowledge = try PriorKnowledge(
-                for: device, profile: profile.map { .file($0) } ?? .beside(repository: test.repository),
+                for: [device], profile: profile.map { .file($0) } ?? .beside(repository: test.repository),
                 learned: learned, quickProfiler: QuickProfiler(pool: pool, clock: clock), log: lines.note)
             catalog = try ModelCatalog(
-                repository: test.repository, on: device, engine: engine, knowledge: knowledge, progress: lines.note)
-            keeper = learned.map { [lines, engine, catalog] path in
-                LearnedKeeper(
-                    path: path, engine: engine, models: catalog.served, device: knowledge.device, log: lines.note)
+                repository: test.repository, engine: engine, pool: pool, knowledge: knowledge, progress: lines.note)
+            keeper = learned.map { [lines, engine] path in
+                LearnedKeeper(path: path, engine: engine, device: knowledge.device, log: lines.note)
             }
             if let learned = knowledge.learned { keeper?.restore(learned) }
             device.start(driver: engine)

@@ -18,9 +18,11 @@ final class ManualClock: EngineClock {
 
 /// A device without threads: batches stay on their lanes until the test ends them, on the test's own thread.
 final class ScriptedDevice: Device {
-    let name = "scripted"
+    let name: String
     let identity: DeviceIdentity
     let laneCount: Int
+    let copying: CopyDescription?
+    let isSynthetic: Bool
     /// How long a batch takes outside of serving; nil where it fails.
     private let rehearsal: @Sendable (DeviceBatch) -> StraitCore.Duration?
 
@@ -30,15 +32,23 @@ final class ScriptedDevice: Device {
         var running: [Int: DeviceBatch] = [:]
         var started: [DeviceBatch] = []
         var loaded = 0
+        var unloaded: [Int] = []
+        var prepared: [Int] = []
+        var complaint: String?
+        var probes = 0
     }
 
     private let state = Mutex(State())
 
     init(
-        lanes: Int = 1, identity: DeviceIdentity = DeviceIdentity(name: "scripted", driver: "script 1"),
+        name: String = "scripted", lanes: Int = 1, copying: CopyDescription? = nil, isSynthetic: Bool = false,
+        identity: DeviceIdentity = DeviceIdentity(name: "scripted", driver: "script 1"),
         rehearsal: @escaping @Sendable (DeviceBatch) -> StraitCore.Duration? = { _ in nil }
     ) {
+        self.name = name
         laneCount = lanes
+        self.copying = copying
+        self.isSynthetic = isSynthetic
         self.identity = identity
         self.rehearsal = rehearsal
     }
@@ -59,7 +69,17 @@ final class ScriptedDevice: Device {
             outputs: [TensorSignature(name: "out", type: .fp32, dimensions: [-1, -1], symbols: ["batch", "n"])])
     }
 
-    func unload(_ model: LoadedModel) {}
+    func unload(_ model: LoadedModel) { state.withLock { $0.unloaded.append(model.number) } }
+
+    func prepare(_ batch: DeviceBatch) throws(DeviceError) { state.withLock { $0.prepared.append(batch.rows) } }
+
+    func probe() throws(DeviceError) {
+        let complaint = state.withLock { state in
+            state.probes += 1
+            return state.complaint
+        }
+        if let complaint { throw DeviceError(.deviceLost, complaint) }
+    }
 
     func start(driver: any LaneDriver) { state.withLock { $0.driver = driver } }
 
@@ -72,6 +92,50 @@ final class ScriptedDevice: Device {
     }
 
     func stop() {}
+
+    /// What a probe finds wrong; nil for nothing.
+    var complaint: String? {
+        get { state.withLock { $0.complaint } }
+        set { state.withLock { $0.complaint = newValue } }
+    }
+
+    /// How often it was probed.
+    var probes: Int { state.withLock { $0.probes } }
+
+    /// The numbers of the models that were freed, and the rows of the batches that it prepared for.
+    var unloaded: [Int] { state.withLock { $0.unloaded } }
+    var prepared: [Int] { state.withLock { $0.prepared } }
+
+    /// It says that it can run nothing any more.
+    func lose(_ message: String) {
+        guard let driver = state.withLock({ $0.driver }) else { return }
+        driver.deviceLost(self, DeviceError(.deviceLost, message))
+    }
+
+    /// The inputs of the batch on a lane are there.
+    func copyIn(lane: Int) {
+        let (driver, batch) = state.withLock { ($0.driver, $0.running[lane]) }
+        if let driver, let batch { driver.copiedIn(batch) }
+    }
+
+    /// The kernels of the batch on a lane are done; it leaves the lane.
+    ///
+    /// - Returns: the batch, whose results are being copied back.
+    func endKernels(lane: Int) -> DeviceBatch? {
+        let (driver, batch) = state.withLock { ($0.driver, $0.running.removeValue(forKey: lane)) }
+        if let driver, let batch { driver.kernelsDone(batch) }
+        return batch
+    }
+
+    /// The results of a batch that has left its lane are there.
+    ///
+    /// - Returns: what it is given to run next, which should be nothing.
+    func copyOut(_ batch: DeviceBatch) -> DeviceBatch? {
+        let times = MeasuredTimes(
+            copyIn: .milliseconds(1), kernels: .milliseconds(5), copyOut: .milliseconds(1))
+        let result = BatchResult(outputs: batch.parts.map { .success($0.inputs) }, times: times)
+        return state.withLock { $0.driver }?.laneFinished(batch, .success(result))
+    }
 
     /// The batches on lanes now, by lane.
     var running: [Int: DeviceBatch] { state.withLock { $0.running } }
@@ -96,8 +160,8 @@ final class ScriptedDevice: Device {
     }
 
     /// Ends the batch on a lane with a failure.
-    func fail(lane: Int) {
-        end(lane) { _ in .failure(DeviceError(.runFailed, "model m: it broke")) }
+    func fail(lane: Int, _ code: DeviceError.Code = .runFailed) {
+        end(lane) { _ in .failure(DeviceError(code, "model m: it broke")) }
     }
 
     /// Ends the batch on a lane as one that failed, and whose parts then ran alone; all but those given went well.

@@ -38,28 +38,29 @@ package final class ModelCatalog: Sendable {
     /// What was odd but not wrong when the catalog was made, for the log.
     package let warnings: [String]
 
-    /// Loads the models of a repository, one after the other.
+    /// Loads the models of a repository on all devices of an engine, one after the other. A model is served if all devices
+    /// can load it.
     ///
     /// - Parameters:
+    ///   - pool: where inputs are put that devices prepare with, and those of warm-up requests.
     ///   - knowledge: what is known of models beforehand; nil to know nothing.
     ///   - mode: who decides which.
-    ///   - pool: where the inputs of warm-up requests are put.
     ///   - progress: told what is being loaded, and what came of it, from whatever thread does it.
     /// - Throws: ``RepositoryError`` when the repository itself cannot be read. A model that cannot be loaded is kept as
     ///   unavailable; the others are served.
     package init(
-        repository path: String, on device: any Device, engine: Engine, knowledge: PriorKnowledge? = nil,
-        mode: Mode = .none, pool: SlabPool = SlabPool(budget: ModelCatalog.ownMemory),
+        repository path: String, engine: Engine, pool: SlabPool = SlabPool(budget: ModelCatalog.ownMemory),
+        knowledge: PriorKnowledge? = nil, mode: Mode = .none,
         progress: @escaping @Sendable (String) -> Void = { _ in }
     ) throws(RepositoryError) {
         loader = ModelLoader(
-            path: path, device: device, engine: engine, knowledge: knowledge, pool: pool, progress: progress)
+            path: path, engine: engine, knowledge: knowledge, pool: pool, progress: progress)
         self.mode = mode
         worker = RepositoryWorker()
         var warnings: [String] = []
         for name in try ModelRepository.names(path: path) {
             if case .explicit(let initial) = mode, !initial.contains("*"), !initial.contains(name) { continue }
-            let entry = ModelRepository.entry(path: path, name: name, needsFiles: loader.device.needsModelFiles)
+            let entry = ModelRepository.entry(path: path, name: name, needsFiles: loader.needsFiles)
             warnings += entry.warnings
             loader.load(entry, into: state, isServing: false)
         }
@@ -171,7 +172,7 @@ package final class ModelCatalog: Sendable {
             throw ProtocolError(.notFound, "no model is named '\(name.prefix(128))' in the repository")
         }
         let entry = ModelRepository.entry(
-            path: loader.path, name: name, configuration: configuration, needsFiles: loader.device.needsModelFiles)
+            path: loader.path, name: name, configuration: configuration, needsFiles: loader.needsFiles)
         if configuration == nil, entry.problem == nil,
             state.withLock({ $0.isCurrent(name, ModelRepository.stamps(of: entry)) })
         {
@@ -210,7 +211,7 @@ package final class ModelCatalog: Sendable {
             state.withLock { $0.forget(name) }
         }
         for name in names {
-            let entry = ModelRepository.entry(path: path, name: name, needsFiles: loader.device.needsModelFiles)
+            let entry = ModelRepository.entry(path: path, name: name, needsFiles: loader.needsFiles)
             guard state.withLock({ !$0.hasSeen(name, ModelRepository.stamps(of: entry)) }) else { continue }
             for warning in entry.warnings { loader.progress("warning: \(warning)") }
             loader.load(entry, into: state, isServing: true)

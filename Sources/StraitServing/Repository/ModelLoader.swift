@@ -4,15 +4,17 @@ internal import StraitDevices
 internal import StraitProtocol
 internal import StraitTensor
 
-/// Makes models of files: loads them on the device, takes them into the engine's service, and out of it again.
+/// Makes models of files: loads them on all devices, takes them into the engine's service, and out of it again.
 struct ModelLoader: Sendable {
     /// The repository's folder.
     let path: String
-    let device: any Device
     let engine: Engine
     let knowledge: PriorKnowledge?
     let pool: SlabPool
     let progress: @Sendable (String) -> Void
+
+    /// Whether a model must have a file, which it must where one of the devices wants it.
+    var needsFiles: Bool { engine.devices.contains(where: \.needsModelFiles) }
 
     /// Loads the versions of a model that its policy chooses, and retires all that they take the place of. Where one cannot
     /// be loaded, what serves in its place goes on.
@@ -40,7 +42,7 @@ struct ModelLoader: Sendable {
             do {
                 let model = try load(entry, version, isServing: isServing)
                 if isServing, let reason = warm(model) {
-                    engine.retire(model) { [device] in device.unload(model.loaded) }
+                    engine.unload(model)
                     throw WarmUpFailure(description: reason)
                 }
                 let replaced = state.withLock { $0.noteReady(model) }
@@ -60,15 +62,21 @@ struct ModelLoader: Sendable {
     }
 
     private func load(_ entry: RepositoryEntry, _ version: Int, isServing: Bool) throws -> ServedModel {
-        let loaded = try device.load(ModelSource(entry, version: version))
+        guard engine.hasRoomForModel else {
+            throw DeviceError(.cannotLoad, "\(Engine.maximumModels) models are loaded, which is the most; unload one")
+        }
+        let placed = try PlacedModel(ModelSource(entry, version: version), on: engine.devices)
         do {
-            let interface = ModelInterface(loaded)
+            let interface = ModelInterface(placed.first)
             let specification = try ModelSpecification.resolve(entry: entry, version: version, interface: interface)
+            try placed.prepare(specification, pool: pool)
+            // The other devices are of its kind.
             let known = knowledge?.knowledge(
-                of: specification, loaded, on: device, measures: !isServing, log: progress)
-            return engine.add(specification, loaded: loaded, key: known?.key, profile: known?.profile)
+                of: specification, placed.first, on: engine.devices[0], measures: !isServing, log: progress)
+            return engine.add(
+                specification, onDevices: placed.onDevices, key: known?.key, profile: known?.profile)
         } catch {
-            device.unload(loaded)
+            placed.unload()
             throw error
         }
     }
@@ -78,8 +86,7 @@ struct ModelLoader: Sendable {
         for model in models {
             let (name, version) = (model.specification.name, model.specification.version)
             progress("unloading \(name) version \(version)")
-            engine.retire(model) { [device, progress] in
-                device.unload(model.loaded)
+            engine.unload(model) { [progress] in
                 state.withLock { $0.noteUnloaded(name, version) }
                 progress("\(name) version \(version) is unloaded")
             }

@@ -25,7 +25,7 @@ final class Keeping: @unchecked Sendable {
         learnedPath = "\(path).learned.json"
         recordingPath = "\(path).jsonl"
         keeper = LearnedKeeper(
-            path: learnedPath, engine: engine, models: models, device: knowledge.device, log: lines.note)
+            path: learnedPath, engine: engine, device: knowledge.device, log: lines.note)
         recorder = try Recorder(path: recordingPath, engine: engine, log: lines.note)
     }
 
@@ -46,10 +46,14 @@ final class Keeping: @unchecked Sendable {
             return "\(recording.arrivals.count) arrivals and \(recording.answers.count) answers are in the recording"
         }
         let next = Engine(
-            policy: engine.policy, device: NoDevice(lanes: engine.device.laneCount), timer: VirtualTimer())
-        let added = models.map { next.add($0.specification, loaded: $0.loaded, key: $0.key, profile: $0.profile) }
+            policy: engine.policy, devices: engine.devices.map { NoDevice(lanes: $0.laneCount) },
+            timer: VirtualTimer(), upkeep: VirtualTimer())
+        for model in models {
+            _ = next.add(
+                model.specification, onDevices: model.onDevices, key: model.key, profile: model.profile)
+        }
         let heir = LearnedKeeper(
-            path: learnedPath, engine: next, models: added, device: knowledge.device, log: lines.note)
+            path: learnedPath, engine: next, device: knowledge.device, log: lines.note)
         heir.restore(try LearnedStateFile(path: learnedPath))
         if !lines.have("restored for \(models.count) of \(models.count)") { return "\(lines.all)" }
         return next.learned() == engine.learned() ? nil : "what was learned is another thing on disk"

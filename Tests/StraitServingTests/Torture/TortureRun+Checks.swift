@@ -13,12 +13,13 @@ extension TortureRun {
     /// What must hold whenever no thread is in the midst of anything.
     func look() {
         guard broken == nil, isQuiet else { return }
-        if let wrong = device.broken { fail(wrong) }
+        for device in devices { if let wrong = device.broken { fail("\(device.name): \(wrong)") } }
+        let reports = devices.reduce(0) { $0 + $1.reports }
         let open = clients.count { $0.state == .open }
         engine.state.withLock { state in
             var wrong = state.scheduler.brokenTable()
             // What was learned changes only when a batch has ended.
-            if wrong == nil, device.reports != lookedAt { wrong = state.scheduler.brokenEstimate() }
+            if wrong == nil, reports != lookedAt { wrong = state.scheduler.brokenEstimate() }
             if let wrong { fail(wrong) }
             if state.slots.count != open { fail("\(open) requests are open, \(state.slots.count) are kept") }
             let counters = RequestClass.allCases.map { state.scheduler.counters(of: $0) }
@@ -28,14 +29,24 @@ extension TortureRun {
             if Self.restless.contains(engine.policy), waiting > 0, state.scheduler.state.devices.eligibleCount > 0 {
                 fail("\(waiting) requests wait beside a free lane")
             }
-            let lanes = state.scheduler.state.devices.all[0].lanes
-            for index in lanes.indices where lanes[index] != device.lanes[index].batch?.batch {
-                fail("lane \(index) should run \(lanes[index].debugDescription)")
+            for (device, known) in zip(devices, state.scheduler.state.devices.all) {
+                // What was taken back may still be on its lanes.
+                for index in known.lanes.indices where !known.isRemoved {
+                    guard known.lanes[index] != device.lanes[index].batch?.batch else { continue }
+                    fail("lane \(index) of \(device.name) should run \(known.lanes[index].debugDescription)")
+                }
             }
+            for (device, health) in zip(devices, state.devices) {
+                let held = device.lanes.count { $0.batch != nil }
+                if health.batches != held {
+                    fail("\(device.name) holds \(held) batches, \(health.batches) are counted")
+                }
+            }
+            for entry in state.models where entry.batches < 0 || entry.unanswered < 0 { fail("a model is miscounted") }
             let armed = state.scheduler.timer.armed
             if timer.alarm.instant > armed { fail("the timer calls at \(timer.alarm.instant), not at \(armed)") }
         }
-        lookedAt = device.reports
+        lookedAt = reports
         let unanswered = engine.unanswered.load(ordering: .relaxed)
         if unanswered != open { fail("\(open) requests are open, \(unanswered) unanswered") }
         let expected = open == 0 ? drains.begun : 0
@@ -48,7 +59,7 @@ extension TortureRun {
     /// What must hold when nothing will happen any more but for lanes that hang for ever.
     func checkRest() {
         guard broken == nil else { return }
-        let hanging = device.lanes.contains { $0.running != nil }
+        let hanging = devices.contains { $0.lanes.contains { $0.running != nil } }
         let open = clients.indices.filter { clients[$0].state == .open }
         let waiting = engine.state.withLock { state in
             RequestClass.allCases.reduce(0) { $0 + state.scheduler.waiting($1) }
@@ -56,7 +67,7 @@ extension TortureRun {
         if hanging {
             sights.insert("at rest beside a lane that hangs")
             if engine.policy != .fifo, waiting > 0 { fail("\(waiting) requests wait for ever") }
-            if open.count - waiting != open.count(where: { clients[$0].hasRun }) { fail("a request is lost") }
+            if open.count - waiting != open.count(where: { isRunning($0) }) { fail("a request is lost") }
         } else if !open.isEmpty {
             fail("requests \(open) are forgotten")
         }
@@ -68,6 +79,7 @@ extension TortureRun {
         for index in clients.indices {
             if clients[index].state != .done { fail("request \(index) was never answered") }
             clients[index].answer = nil
+            clients[index].batch = nil
         }
         if pool.bytesInUse != 0 { fail("\(pool.bytesInUse) bytes of tensors are lost") }
         if drains.ended != drains.begun { fail("a drain has not ended") }
@@ -83,21 +95,24 @@ extension TortureRun {
         let counters = RequestClass.allCases.map { engine.counters(of: $0) }
         let arrived = counters.reduce(0) { $0 + $1.arrived }
         if arrived != accepted { fail("\(accepted) requests were accepted, \(arrived) have arrived") }
-        let statistics = models.map { engine.statistics(of: $0) }
+        let statistics = models.map { engine.statistics(of: $0) } + pastStatistics
         let counted = statistics.reduce(0) { $0 + Int($1.success.count + $1.fail.count) }
         if counted != accepted { fail("\(accepted) requests were accepted, \(counted) are in the statistics") }
         let met = counters.reduce(0) { $0 + $1.met + $1.late }
         if met != statistics.reduce(0, { $0 + Int($1.success.count) }) { fail("answers are miscounted") }
         // What devices measure is nonsense at times, what is counted of it must not be.
         let laneTime = statistics.reduce(0) { $0 + $1.batches.reduce(0) { $0 + $1.computeInfer.nanoseconds } }
-        let most = UInt64(clock.time.nanoseconds) * UInt64(device.laneCount)
+        let most = UInt64(clock.time.nanoseconds) * UInt64(devices.reduce(0) { $0 + $1.laneCount })
         if laneTime > most { fail("statistics have \(laneTime) ns of computing in at most \(most)") }
     }
 
     /// What a next server would make of it.
     private func checkLearned() {
-        let next = Engine(policy: engine.policy, device: device, clock: clock, timer: VirtualTimer())
-        for model in models { _ = next.add(model.specification, loaded: model.loaded, profile: model.profile) }
+        let next = Engine(
+            policy: engine.policy, devices: devices, clock: clock, timer: VirtualTimer(), upkeep: VirtualTimer())
+        // Where numbers were given again the models do not tell theirs.
+        guard unloading.isEmpty else { return }
+        for model in models { _ = next.add(model.specification, onDevices: model.onDevices, profile: model.profile) }
         let learned = engine.learned()
         do {
             try next.restore(learned)
@@ -114,10 +129,11 @@ final class RecordedTraffic: @unchecked Sendable {
     private let engine: Engine
     private var records: [Recording.Record] = []
     private var taken: [Recording.Record] = []
+    private let models: Int
 
     init(_ engine: Engine) {
         self.engine = engine
-        _ = engine.startRecording(capacity: 10_000, calendarMilliseconds: nil)
+        models = engine.startRecording(capacity: 10_000, calendarMilliseconds: nil).models.count
     }
 
     func take() {
@@ -131,9 +147,12 @@ final class RecordedTraffic: @unchecked Sendable {
         let (end, dropped) = engine.stopRecording(&taken)
         records += taken
         var arrivals: [Bool] = []
+        var models = self.models
+        var serving = engine.devices.map { _ in true }
         for record in records {
             switch record {
             case .arrival(let arrival):
+                if arrival.model >= models { return "an arrival is recorded for a model that has not joined" }
                 if arrival.at > end { return "an arrival is recorded after the end" }
                 arrivals.append(false)
             case .answer(let answer):
@@ -142,6 +161,11 @@ final class RecordedTraffic: @unchecked Sendable {
                 arrivals[answer.arrival] = true
             case .batch(let batch):
                 if batch.endedAt < batch.stagedAt { return "a batch is recorded to end before it was staged" }
+                if batch.model >= models { return "a batch is recorded of a model that has not joined" }
+            case .model: models += 1
+            case .device(let change):
+                if serving[change.device] == change.serves { return "a device is recorded to go or come back twice" }
+                serving[change.device] = change.serves
             }
         }
         let counters = RequestClass.allCases.map { engine.counters(of: $0) }

@@ -4,6 +4,7 @@ internal import StraitCore
 internal import StraitDevices
 internal import StraitProtocol
 internal import StraitTensor
+internal import Synchronization
 
 @testable internal import StraitServing
 
@@ -28,12 +29,16 @@ struct Client {
     var id: RequestID?
     var hasReply = false
     var hasCancelled = false
-    var hasRun = false
+    /// Its batch of late.
+    var batch: DeviceBatch?
     var batchFailed = false
     /// What the clock showed when the end of its batch was reported.
     var endedAt: Instant?
     /// Results that are still on their way to it.
     var answer: Answer?
+
+    /// Whether it was ever in a batch.
+    var hasRun: Bool { batch != nil }
 }
 
 extension TortureRun {
@@ -84,6 +89,7 @@ extension TortureRun {
     private func find() -> ServedModel? {
         do {
             let name = generator.one(of: TortureModels.names + models.suffix(1).map(\.specification.name))
+            if unloading.contains(name), generator.chance(0.8) { return nil }
             if let late = models.last(where: { $0.specification.name == name }) { return late }
             return try service.catalog.find(name, version: nil)
         } catch {
@@ -99,7 +105,7 @@ extension TortureRun {
         let number = generator.one(of: known)
         guard let id = clients[number].id else { return }
         clients[number].hasCancelled = true
-        let moment = clients[number].state == .done ? "answered" : clients[number].hasRun ? "running" : "waiting"
+        let moment = clients[number].state == .done ? "answered" : isRunning(number) ? "running" : "waiting"
         sights.insert("cancelled while \(moment)")
         engine.cancel(id)
         if isQuiet, clients[number].state != .done { fail("request \(number) is cancelled but not answered") }
@@ -142,7 +148,8 @@ extension TortureRun {
         guard answer.outputs.count == 1, answer.outputs[0].shape == client.shape else {
             return fail("request \(number) has results of another shape")
         }
-        let expected = VirtualDevice.output(of: Float(number), model: client.model.loaded.number)
+        let device = client.batch?.device.index ?? 0
+        let expected = TortureDevice.output(of: Float(number), model: client.model.onDevices[device].number)
         let isOwn = answer.outputs[0].bytes.bindMemory(to: Float.self).allSatisfy { $0 == expected }
         if !isOwn { fail("request \(number) has another request's results") }
         // The decision lies between what the clock showed when the batch's end was reported, and now.
@@ -163,7 +170,8 @@ extension TortureRun {
         sights.insert(words.hasSuffix(" ") ? String(words.dropLast()) : String(words))
         if let wait = refusal.retryAfter, wait < .zero { fail("request \(number) should come back in the past") }
         if code == .unavailable {
-            if drains.begun == 0 { fail("request \(number) is told that the server drains") }
+            let isUnloading = unloading.contains(client.model.specification.name)
+            if drains.begun == 0, !isUnloading { fail("request \(number) is told that the server drains") }
             return
         }
         if drains.ended > 0 { fail("request \(number) is refused after a drain has ended") }
@@ -171,9 +179,12 @@ extension TortureRun {
         case .cancelled: if !client.hasCancelled { fail("request \(number) was not cancelled") }
         case .failedInternally:
             sights.insert("failed")
-            if !client.batchFailed { fail("request \(number) has not failed") }
+            let isLost = refusal.error.message.hasPrefix("the device that ran it was lost")
+            if isLost { sights.insert("lost twice") }
+            if !client.batchFailed, !isLost { fail("request \(number) has not failed") }
         case .deadlineExceeded, .resourceExhausted:
-            if client.hasRun { fail("request \(number) is refused, but runs") }
+            if isRunning(number) { fail("request \(number) is refused, but runs") }
+            if client.hasRun { sights.insert("taken back and given up") }
         default: fail("request \(number) is refused: \(refusal.error)")
         }
     }
@@ -190,22 +201,42 @@ extension TortureRun {
         if batch.parts.count > 1 { sights.insert("a batch of several requests") }
         for number in numbers(batch) {
             let client = clients[number]
-            if client.hasRun { fail("request \(number) runs twice") }
-            if client.hasReply, !client.hasCancelled { fail("request \(number) runs, but is answered") }
-            if client.model.id != batch.modelID || client.model.loaded.number != batch.model.number {
+            if client.hasRun {
+                if isRunning(number, beside: batch) { fail("request \(number) runs twice") }
+                sights.insert("taken back and run again")
+            }
+            // One that was taken back before it began does no harm.
+            if client.hasReply, !client.hasCancelled, isLive(batch) { fail("request \(number) runs, but is answered") }
+            if client.model.id != batch.modelID
+                || client.model.onDevices[batch.device.index].number != batch.model.number
+            {
                 fail("request \(number) runs on another's model")
             }
-            clients[number].hasRun = true
+            // By the time that it starts it may have been taken back, and another begun.
+            if isLive(batch) || !client.hasRun { clients[number].batch = batch }
         }
         note(Int(batch.batch.slot), batch.lane.index, batch.rows)
     }
 
     /// The end of a batch is about to be reported.
-    func ended(_ running: VirtualDevice.Running) {
-        for number in numbers(running.batch) {
+    func ended(_ running: TortureDevice.Running) {
+        for number in numbers(running.batch) where clients[number].batch?.batch == running.batch.batch {
             clients[number].batchFailed = running.fails
             clients[number].endedAt = clock.now()
         }
+    }
+
+    /// Whether the scheduler has a batch.
+    private func isLive(_ batch: DeviceBatch) -> Bool {
+        engine.state.withLock { $0.scheduler.state.batches.isLive(batch.batch) }
+    }
+
+    /// Whether a request is in a batch that was not taken back.
+    ///
+    /// - Parameter other: a batch that does not count.
+    func isRunning(_ number: Int, beside other: DeviceBatch? = nil) -> Bool {
+        guard let batch = clients[number].batch, batch.batch != other?.batch else { return false }
+        return isLive(batch)
     }
 
     // -- the operator's side --------------------------------------------------------------------------------------
@@ -224,10 +255,9 @@ extension TortureRun {
 
     /// A model joins while others serve.
     func addModel() {
-        guard models.count < 9, recorded == nil, keeping == nil else { return }
-        let number = models.count
-        let name = "late\(number)"
-        guard let loaded = try? device.load(path: "none", name: name) else { return }
+        guard models.count < 9, keeping == nil else { return }
+        let name = "late\(models.count + unloading.count)"
+        guard let placed = try? PlacedModel(path: "none", name: name, on: devices) else { return }
         sights.insert("a model joins")
         let specification = ModelSpecification(
             name: name, version: 1, modelFile: "none", maxBatchSize: generator.one(of: [0, 1, 4, 8]),
@@ -240,7 +270,25 @@ extension TortureRun {
                 demand: generator.chance(0.5) ? Demand(compute: 0.6, bandwidth: 0.3, cache: 0.2) : nil)
         }
         let profile = ModelProfile(curves: [ModelProfile.Curve(bucket: 1, points: points)])
-        models.append(engine.add(specification, loaded: loaded, profile: generator.chance(0.6) ? profile : nil))
+        models.append(
+            engine.add(
+                specification, onDevices: placed.onDevices, profile: generator.chance(0.6) ? profile : nil))
+    }
+}
+
+extension TortureRun {
+    /// A model goes while others serve; what waits for it is served first, or not.
+    func unloadModel() {
+        guard !models.isEmpty, keeping == nil else { return }
+        let model = models.remove(at: Int.random(in: models.indices, using: &generator))
+        unloading.insert(model.specification.name)
+        sights.insert("a model goes")
+        let before = pastStatistics.count
+        pastStatistics.append(ModelStatistics(name: "", version: 0))
+        engine.unload(model, drains: generator.chance(0.6)) { [unowned self] in
+            sights.insert("a model has gone")
+            pastStatistics[before] = engine.statistics(of: model)
+        }
     }
 }
 

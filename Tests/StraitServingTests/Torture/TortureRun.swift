@@ -19,7 +19,8 @@ final class TortureRun: @unchecked Sendable {
     let label: String
     let clock = VirtualClock()
     let timer = VirtualTimer()
-    let device: VirtualDevice
+    let upkeep = VirtualTimer()
+    let devices: [TortureDevice]
     let engine: Engine
     let service: InferenceService
     let pool: SlabPool
@@ -43,6 +44,10 @@ final class TortureRun: @unchecked Sendable {
     private var timerDue: (alarm: Instant, at: Instant)?
     let recorded: RecordedTraffic?
     let keeping: Keeping?
+    /// What was counted of models that are unloaded.
+    var pastStatistics: [ModelStatistics] = []
+    /// Models that are unloaded or being so, by name.
+    var unloading: Set<String> = []
     /// How many batches had ended when the last look was taken.
     var lookedAt = 0
 
@@ -54,15 +59,23 @@ final class TortureRun: @unchecked Sendable {
         label = "seed \(seed), \(policy.rawValue): "
         faults = Faults(using: &generator)
         pool = SlabPool(budget: SlabPool.smallestSlab * Int.random(in: 6...80, using: &generator))
-        device = VirtualDevice(
-            lanes: Int.random(in: 1...4, using: &generator), clock: clock, pool: pool, faults: faults, seed: ~seed)
+        var devices: [TortureDevice] = []
+        for index in 0..<UInt64(generator.one(of: [1, 1, 2, 3])) {
+            devices.append(
+                TortureDevice(
+                    name: "device \(index)", lanes: Int.random(in: 1...(index == 0 ? 4 : 2), using: &generator),
+                    clock: clock, pool: pool, faults: faults, seed: ~seed &+ index))
+        }
+        self.devices = devices
         let limits = SchedulerLimits(maximumWaiting: Int.random(in: 4...80, using: &generator))
-        engine = Engine(policy: policy, limits: limits, device: device, clock: clock, timer: timer)
+        engine = Engine(
+            policy: policy, limits: limits, devices: devices, clock: clock, timer: timer, upkeep: upkeep)
         let knowledge = try PriorKnowledge(
-            for: device, profile: .beside(repository: files.repository), learned: nil, quickProfiler: nil, log: { _ in }
+            for: devices, profile: .beside(repository: files.repository), learned: nil, quickProfiler: nil,
+            log: { _ in }
         )
         let catalog = try ModelCatalog(
-            repository: files.repository, on: device, engine: engine, knowledge: knowledge)
+            repository: files.repository, engine: engine, pool: pool, knowledge: knowledge)
         service = InferenceService(engine: engine, catalog: catalog, pool: pool)
         models = catalog.served
         // Where a policy asks to be called again each half millisecond, a late timer also saves time.
@@ -72,9 +85,12 @@ final class TortureRun: @unchecked Sendable {
         if recorded != nil { keeps = false }
         keeping = keeps ? try Keeping(engine, models, knowledge, at: "\(files.repository)/../\(seed)") : nil
         timer.meanwhile = { [unowned self] in meanwhile() }
-        device.meanwhile = { [unowned self] in meanwhile() }
-        device.starts = { [unowned self] in started($0) }
-        device.ends = { [unowned self] in ended($0) }
+        upkeep.meanwhile = { [unowned self] in meanwhile() }
+        for device in devices {
+            device.meanwhile = { [unowned self] in meanwhile() }
+            device.starts = { [unowned self] in started($0) }
+            device.ends = { [unowned self] in ended($0) }
+        }
         engine.start()
     }
 
@@ -115,8 +131,10 @@ final class TortureRun: @unchecked Sendable {
             if generator.chance(0.5) { jump(.milliseconds(Double.random(in: 1...5000, using: &generator))) }
             addModel()
         case 4: timer.fire()
+        case 5: unloadModel()
         default: break
         }
+        if generator.chance(faults.losses) { generator.one(of: devices).lose() }
         if generator.chance(faults.setbacks) { setBack() }
         recorded?.take()
         if generator.chance(0.05) { keeping?.save() }
@@ -142,8 +160,8 @@ final class TortureRun: @unchecked Sendable {
         settle()
         checkRest()
         // What waited for a lane that hung may hang in its turn.
-        while broken == nil, device.lanes.contains(where: { $0.running != nil }) {
-            device.release()
+        while broken == nil, devices.contains(where: { $0.lanes.contains { $0.running != nil } }) {
+            for device in devices { device.release() }
             settle()
         }
         submit()
@@ -161,13 +179,21 @@ final class TortureRun: @unchecked Sendable {
         clock.time = max(clock.time, end)
     }
 
-    private typealias Next = (lane: Int?, at: Instant)
+    /// What happens next by itself.
+    private enum Cause {
+        case end(device: Int, lane: Int)
+        case timer
+        case upkeep
+    }
 
-    private func next() -> Next? {
-        let call = timerCall()
-        let end = device.nextEnd
-        if let end, end.at <= call { return (end.lane, end.at) }
-        return call < .never ? (nil, call) : nil
+    private func next() -> (cause: Cause, at: Instant)? {
+        var next: (cause: Cause, at: Instant) = (.timer, timerCall())
+        let probe = upkeep.alarm.instant < .never ? max(clock.time, clock.shows(upkeep.alarm.instant)) : .never
+        if probe < next.at { next = (.upkeep, probe) }
+        for (index, device) in devices.enumerated() {
+            if let end = device.nextEnd, end.at <= next.at { next = (.end(device: index, lane: end.lane), end.at) }
+        }
+        return next.at < .never ? next : nil
     }
 
     /// When the timer's thread gets to call.
@@ -181,9 +207,13 @@ final class TortureRun: @unchecked Sendable {
         return max(timerDue?.at ?? alarm, clock.shows(alarm))
     }
 
-    private func happen(_ next: Next) {
+    private func happen(_ next: (cause: Cause, at: Instant)) {
         clock.time = max(clock.time, next.at)
-        if let lane = next.lane { device.end(lane) } else { timer.fire() }
+        switch next.cause {
+        case .end(let device, let lane): devices[device].end(lane)
+        case .timer: timer.fire()
+        case .upkeep: upkeep.fire()
+        }
         look()
     }
 
@@ -208,10 +238,12 @@ final class TortureRun: @unchecked Sendable {
         depth += 1
         defer { depth -= 1 }
         clock.time = clock.time + .microseconds(Int64.random(in: 0...300, using: &generator))
+        if generator.chance(faults.losses) { generator.one(of: devices).lose() }
         switch Int.random(in: 0..<18, using: &generator) {
         case 0..<4: submit()
         case 4..<7: cancel()
         case 7..<12:
+            let device = generator.one(of: devices)
             let lanes = device.endable
             guard !lanes.isEmpty else { return }
             sights.insert("a lane ends its batch meanwhile")

@@ -34,13 +34,16 @@ internal import Testing
             "met", "notFound", "refused on arrival", "the budget is spent", "the client went away",
             "the clock goes back", "the clock jumps", "the low class's memory is spent", "the model's queue is full",
             "the server is draining; ask another one", "the server's queue is full for this request's class",
-            "the timer calls meanwhile", "too many rows", "unavailable",
+            "the timer calls meanwhile", "too many rows", "unavailable", "a device is lost", "a probe fails",
+            "a lost device works again", "a device gives up what hangs", "taken back and given up",
+            "taken back and run again", "lost twice", "a model goes", "a model has gone", "a model is freed",
         ]
         var seen: Set<String> = []
         for seed in 0..<UInt64(400) where !all.isSubset(of: seen) {
             let run = try TortureRun(seed: seed, files)
             run.play()
-            seen.formUnion(run.sights.union(run.device.sights))
+            for device in run.devices { seen.formUnion(device.sights) }
+            seen.formUnion(run.sights)
         }
         #expect(all.subtracting(seen).isEmpty)
     }

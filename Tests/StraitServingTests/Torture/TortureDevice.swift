@@ -10,8 +10,8 @@ internal import StraitTensor
 /// It behaves as lanes on threads of their own do: a lane that reports the end of a batch may be given its next one by
 /// another thread before that report returns.
 // @unchecked: see the clock.
-final class VirtualDevice: Device, @unchecked Sendable {
-    let name = "virtual"
+final class TortureDevice: Device, @unchecked Sendable {
+    let name: String
     var laneCount: Int { lanes.count }
 
     /// A batch on a lane, and what becomes of it.
@@ -20,7 +20,9 @@ final class VirtualDevice: Device, @unchecked Sendable {
         let since: Instant
         /// When it ends; never for one that hangs until it is released.
         var end: Instant
-        let fails: Bool
+        var fails: Bool
+        /// Whether it fails because its device is lost, or gives it up to work again.
+        var isLost = false
         let measured: MeasuredTimes
     }
 
@@ -47,6 +49,11 @@ final class VirtualDevice: Device, @unchecked Sendable {
     /// What happened, to know that everything does somewhere.
     private(set) var sights: Set<String> = []
 
+    /// Whether it can run nothing until it is probed.
+    private(set) var isLost = false
+    /// The models in its memory, by their numbers.
+    private(set) var inMemory: Set<Int> = []
+
     private let clock: VirtualClock
     private let pool: SlabPool
     private let faults: Faults
@@ -55,7 +62,8 @@ final class VirtualDevice: Device, @unchecked Sendable {
     private weak var driver: (any LaneDriver)?
     private var loaded = 0
 
-    init(lanes: Int, clock: VirtualClock, pool: SlabPool, faults: Faults, seed: UInt64) {
+    init(name: String, lanes: Int, clock: VirtualClock, pool: SlabPool, faults: Faults, seed: UInt64) {
+        self.name = name
         self.lanes = Array(repeating: Lane(), count: lanes)
         self.clock = clock
         self.pool = pool
@@ -71,13 +79,38 @@ final class VirtualDevice: Device, @unchecked Sendable {
             throw DeviceError(.cannotLoad, "model \(name): out of memory")
         }
         loaded += 1
+        inMemory.insert(loaded)
         return LoadedModel(
             number: loaded,
             inputs: [TensorSignature(name: "in", type: .fp32, dimensions: [-1, -1], symbols: ["batch", "n"])],
             outputs: [TensorSignature(name: "out", type: .fp32, dimensions: [-1, -1], symbols: ["batch", "n"])])
     }
 
-    func unload(_ model: LoadedModel) {}
+    func unload(_ model: LoadedModel) {
+        if lanes.contains(where: { $0.batch?.model.number == model.number }) { fail("a model is freed while it runs") }
+        if inMemory.remove(model.number) == nil { fail("a model is freed twice") }
+        sights.insert("a model is freed")
+    }
+
+    func probe() throws(DeviceError) {
+        meanwhile()
+        defer { meanwhile() }
+        if isLost {
+            guard generator.chance(0.6) else {
+                sights.insert("a probe fails")
+                throw DeviceError(.deviceLost, "\(name) is still lost")
+            }
+            isLost = false
+            sights.insert("a lost device works again")
+        }
+        // Now and then it can reset itself, and gives up what hangs.
+        guard generator.chance(0.3) else { return }
+        for index in lanes.indices where lanes[index].running?.end == .never {
+            lanes[index].running?.isLost = true
+            sights.insert("a device gives up what hangs")
+            end(index)
+        }
+    }
 
     func start(driver: any LaneDriver) { self.driver = driver }
 
@@ -86,6 +119,7 @@ final class VirtualDevice: Device, @unchecked Sendable {
         let index = lane.index
         if batch.lane != lane { fail("\(batch.batch) for lane \(batch.lane) comes to lane \(lane)") }
         if lanes[index].batch != nil { fail("lane \(index) is booked twice") }
+        if !inMemory.contains(batch.model.number) { fail("a batch of a model that was freed") }
         if lanes[index].isReporting {
             sights.insert("a lane is given its next batch while it reports")
             lanes[index].next = batch
@@ -130,6 +164,19 @@ final class VirtualDevice: Device, @unchecked Sendable {
         }
     }
 
+    /// It can run nothing any more: what is on it is lost, and what comes.
+    func lose() {
+        guard !isLost else { return }
+        isLost = true
+        for index in lanes.indices where lanes[index].running != nil {
+            lanes[index].running?.isLost = true
+            lanes[index].running?.end = clock.time + .milliseconds(Double.random(in: 0...50, using: &generator))
+        }
+        sights.insert("a device is lost")
+        // Or it is noticed by its batches alone.
+        if generator.chance(0.6) { driver?.deviceLost(self, DeviceError(.deviceLost, "\(name) is gone")) }
+    }
+
     /// Lets the lanes go on that would hang for ever.
     func release() {
         for index in lanes.indices where lanes[index].running?.end == .never { lanes[index].running?.end = clock.time }
@@ -142,7 +189,7 @@ final class VirtualDevice: Device, @unchecked Sendable {
                 * Double.random(in: 0.7...1.5, using: &generator))
         if generator.chance(faults.slow) { time = time * 10 }
         var end = clock.time + time
-        if generator.chance(faults.hangs) {
+        if !isLost, generator.chance(faults.hangs) {
             end = clock.time + .seconds(Double.random(in: 1...90, using: &generator))
             sights.insert("a lane hangs for a while")
             if generator.chance(0.3) {
@@ -154,7 +201,7 @@ final class VirtualDevice: Device, @unchecked Sendable {
         if isGarbage { sights.insert("a device answers garbage times") }
         let honest = MeasuredTimes(copyIn: time * 0.1, kernels: time * 0.8, copyOut: time * 0.1)
         lanes[index].running = Running(
-            batch: batch, since: clock.time, end: end, fails: generator.chance(faults.fails),
+            batch: batch, since: clock.time, end: end, fails: generator.chance(faults.fails), isLost: isLost,
             measured: isGarbage ? garbage() : honest)
     }
 
@@ -173,6 +220,7 @@ final class VirtualDevice: Device, @unchecked Sendable {
 
     private func result(of running: Running) -> Result<BatchResult, DeviceError> {
         let batch = running.batch
+        guard !running.isLost else { return .failure(DeviceError(.deviceLost, "\(name) was lost")) }
         guard !running.fails else { return .failure(DeviceError(.runFailed, "model \(batch.model.number): it broke")) }
         // As on a real device, the parts share one slab.
         let inputs = batch.parts.map { $0.inputs[0] }
@@ -204,6 +252,8 @@ struct Faults: Sendable {
     var garbage = 0.0
     /// The share of the models that cannot be loaded.
     var loadFails = 0.0
+    /// How often a device is lost, of all that happens.
+    var losses = 0.0
     /// How often another thread does something at each point where it can.
     var meanwhile = 0.0
     /// How often the clock goes back.
@@ -217,6 +267,7 @@ struct Faults: Sendable {
         slow = generator.one(of: [0, 0.03, 0.2])
         hangs = generator.one(of: [0, 0, 0.01, 0.05])
         garbage = generator.one(of: [0, 0.05, 0.5])
+        losses = generator.one(of: [0, 0.01, 0.05])
         loadFails = generator.one(of: [0, 0.2, 0.6])
         setbacks = generator.one(of: [0, 0, 0, 0.01])
     }
