@@ -34,6 +34,9 @@ package struct DeviceSpecification: Sendable, Hashable {
         package let description: String
     }
 
+    /// Whether it only plays a device.
+    package var isVirtual: Bool { if case .virtual = kind { true } else { false } }
+
     /// Processor cores; nil where nothing is said about them.
     package init(cores: [Int]?, lanes: Int?) {
         kind = .cpu(cores: cores, lanes: lanes)

@@ -50,10 +50,11 @@ struct ServeCommand: ParsableCommand {
         ProcessLimits.blockSignals(Self.signals)
         ProcessLimits.keepTensorMemory()
         try makeRoomForConnections()
-        let library = try findOnnxRuntime()
+        let specifications = try options.specifications
+        let library = try findOnnxRuntime(isNeeded: !specifications.allSatisfy(\.isVirtual))
         let pool = SlabPool(budget: options.tensorMemory << 20)
         let devices = try ServeDevices(
-            try options.specifications, environment: try Environment(library: library), pool: pool)
+            specifications, environment: try library.map { try Environment(library: $0) }, pool: pool)
         let policy = PolicyName(rawValue: options.policy) ?? .strait
         let interference = EstimatorName(rawValue: options.interference) ?? .kalman
         let log = ServerLog(write: Console.log)
@@ -61,8 +62,15 @@ struct ServeCommand: ParsableCommand {
             policy: policy, interference: interference, limits: SchedulerLimits(maximumWaiting: options.maxQueue),
             devices: devices.devices, log: log.note)
         Console.log(
-            "strait \(Strait.version), ONNX Runtime \(library.version) (\(library.path)), policy \(policy.rawValue), "
-                + devices.words + (interference == .kalman ? "" : ", interference \(interference.rawValue)"))
+            "strait \(Strait.version), "
+                + (library.map { "ONNX Runtime \($0.version) (\($0.path))" } ?? "no ONNX Runtime")
+                + ", policy \(policy.rawValue), \(devices.words)"
+                + (interference == .kalman ? "" : ", interference \(interference.rawValue)"))
+        if !devices.virtualGroups.isEmpty {
+            Console.log(
+                "WARNING: virtual devices run no model: all answers are synthetic, zeros that are marked "
+                    + "strait_synthetic, at the speed of simulated hardware")
+        }
         let knowledge = try PriorKnowledge(
             for: devices.devices,
             profile: options.profile.map { .file($0) } ?? .beside(repository: options.modelRepository),
@@ -117,6 +125,7 @@ struct ServeCommand: ParsableCommand {
         keeper?.stop()
         recorder?.stop()
         report(engine)
+        for group in devices.virtualGroups { Console.log("\(group.spec.canonicalName): \(group.pacingErrors.words)") }
         guard isDrained else {
             Console.log("not everything that was accepted could be answered within \(options.exitTimeoutSecs) s")
             throw ExitCode.failure
@@ -169,11 +178,16 @@ struct ServeCommand: ParsableCommand {
         return keeper
     }
 
-    private func findOnnxRuntime() throws -> OnnxRuntimeLibrary {
+    /// - Parameter isNeeded: whether it is an error if there is none.
+    private func findOnnxRuntime(isNeeded: Bool) throws -> OnnxRuntimeLibrary? {
         let candidates = OnnxRuntimeLibrary.candidates(
             explicit: options.onnxRuntime, environment: Surroundings.environment,
             executableDirectory: Surroundings.executableDirectory, setupDirectory: ".strait/onnxruntime")
-        let library = try OnnxRuntimeLibrary.load(searching: candidates)
+        let library: OnnxRuntimeLibrary
+        do { library = try OnnxRuntimeLibrary.load(searching: candidates) } catch {
+            if isNeeded { throw error }
+            return nil
+        }
         if let explicit = options.onnxRuntime, let rejected = library.rejected.first(where: { $0.path == explicit }) {
             Console.log(
                 "warning: --onnxruntime \(rejected.path) cannot be used (\(rejected.reason)); using \(library.path)")

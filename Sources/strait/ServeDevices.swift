@@ -11,6 +11,8 @@ struct ServeDevices {
     let devices: [any Device]
     /// The cores that lanes run on.
     let laneCores: Set<Int>
+    /// The virtual ones, as they were asked for.
+    let virtualGroups: [VirtualGroup]
 
     /// Why there are no such devices.
     struct Refusal: Error, CustomStringConvertible {
@@ -19,14 +21,16 @@ struct ServeDevices {
 
     /// Makes devices.
     ///
+    /// - Parameter environment: nil where there is no ONNX Runtime, without which only virtual ones can be made.
     /// - Throws: ``Refusal`` for what this program or machine does not have, or what does not go together.
-    init(_ specifications: [DeviceSpecification], environment: Environment, pool: SlabPool) throws {
+    init(_ specifications: [DeviceSpecification], environment: Environment?, pool: SlabPool) throws {
         let allowed = CoreSet.allowed().isEmpty ? [0] : CoreSet.allowed()
         var devices: [any Device] = []
         var laneCores: Set<Int> = []
+        var virtualGroups: [VirtualGroup] = []
         let cpus = specifications.count { if case .cpu = $0.kind { true } else { false } }
         for specification in specifications {
-            let device: any Device
+            let made: [any Device]
             switch specification.kind {
             case .cpu(let cores, let lanes):
                 guard cores != nil || cpus == 1 else {
@@ -36,20 +40,31 @@ struct ServeDevices {
                 }
                 let usual = lanes ?? max(1, allowed.count - 1)
                 let own = cores ?? Array(allowed.prefix(usual))
+                guard let environment else {
+                    throw Refusal(description: "--device \(specification.text): there is no ONNX Runtime to run models")
+                }
                 laneCores.formUnion(own)
-                device = CPUDevice(
-                    laneCount: lanes ?? own.count, cores: own, environment: environment, pool: pool)
+                made = [
+                    CPUDevice(laneCount: lanes ?? own.count, cores: own, environment: environment, pool: pool)
+                ]
             case .cuda(let index, _):
                 throw Refusal(
                     description: "--device \(specification.text): this program cannot run models on GPUs, of which "
                         + "number \(index) is asked for")
-            case .virtual(let model, _):
-                throw Refusal(
-                    description: "--device \(specification.text): this program cannot simulate devices such as \(model)"
-                )
+            case .virtual(let model, let options):
+                let group = VirtualGroup(
+                    try VirtualSpec(model: model, options: options), number: virtualGroups.count,
+                    environment: environment, pool: pool, log: Console.log)
+                virtualGroups.append(group)
+                made = group.devices()
             }
-            devices.append(specification.fault.map { FaultyDevice(device, plan: $0) } ?? device)
+            // A fault is that of one device: where a specification makes several, of the first.
+            for (index, device) in made.enumerated() {
+                let fault = index == 0 ? specification.fault : nil
+                devices.append(fault.map { FaultyDevice(device, plan: $0) } ?? device)
+            }
         }
+        self.virtualGroups = virtualGroups
         self.devices = devices
         self.laneCores = laneCores
         try checkKinds()

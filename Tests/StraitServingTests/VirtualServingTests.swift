@@ -29,10 +29,10 @@ internal import Testing
         let virtual = try #require(group.devices().first)
         let engine = Engine(policy: policy, device: virtual)
         let knowledge = try PriorKnowledge(
-            for: virtual, profile: .beside(repository: folder.path), learned: nil,
+            for: [virtual], profile: .beside(repository: folder.path), learned: nil,
             quickProfiler: QuickProfiler(pool: pool), log: lines.note)
         let catalog = try ModelCatalog(
-            repository: folder.path, on: virtual, engine: engine, knowledge: knowledge, progress: lines.note)
+            repository: folder.path, engine: engine, pool: pool, knowledge: knowledge, progress: lines.note)
         return InferenceService(engine: engine, catalog: catalog, pool: pool)
     }
 
@@ -88,7 +88,7 @@ internal import Testing
         folder.write(Self.declared, to: "bare/config.pbtxt")
         let device = ScriptedDevice()
         let catalog = try ModelCatalog(
-            repository: folder.path, on: device, engine: Engine(policy: .fifo, device: device))
+            repository: folder.path, engine: Engine(policy: .fifo, device: device), pool: pool)
         #expect(throws: ProtocolError.self) { try catalog.find("bare", version: nil) }
     }
 }

@@ -18,7 +18,7 @@ internal import VirtualAccelerator
         let spec = try VirtualSpec("a100,count=4,lanes=3,speed=0.25,seed=7,noise=0,uplink-gb=24,spin-us=50")
         #expect(spec.kind == .a100 && spec.count == 4 && spec.lanes == 3 && spec.speed == 0.25 && spec.seed == 7)
         #expect(!spec.isNoisy && spec.uplink == 24e9 && spec.spin == 50_000)
-        #expect(spec.canonicalName == "virtual a100, 3 lanes, speed 0.25, 4 on an uplink of 24.0 GB/s")
+        #expect(spec.canonicalName == "virtual a100, speed 0.25, 3 lanes, 4 on an uplink of 24.0 GB/s")
         #expect(spec.description.devices.count == 4 && spec.description.uplinks == [24e9])
         #expect(spec.description.devices.allSatisfy { $0.streams == 32 && $0.link.uplink == 0 })
         #expect(spec.description.noise == .none)
@@ -27,6 +27,8 @@ internal import VirtualAccelerator
     @Test func timesDependOnWhatTheNameSays() throws {
         #expect(try VirtualSpec("l4,seed=1").canonicalName == VirtualSpec("l4,seed=2,count=3").canonicalName)
         #expect(try VirtualSpec("l4,speed=0.5").canonicalName != VirtualSpec("l4").canonicalName)
+        #expect(try VirtualSpec("l4,lanes=2").canonicalName != VirtualSpec("l4").canonicalName)
+        #expect(try VirtualSpec("l4,lanes=2").hardware == VirtualSpec("l4").hardware)
         #expect(try VirtualSpec("fixed,ms=8").canonicalName != VirtualSpec("fixed,ms=9").canonicalName)
     }
 

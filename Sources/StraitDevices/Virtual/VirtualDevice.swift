@@ -20,7 +20,8 @@ package final class VirtualDevice: Device {
         self.group = group
         self.index = index
         name = "\(spec.canonicalName)" + (spec.count > 1 ? " (\(index + 1) of \(spec.count))" : "")
-        identity = DeviceIdentity(name: spec.canonicalName, driver: "simulated physics 1")
+        identity = DeviceIdentity(
+            name: spec.canonicalName, driver: "simulated physics 1", kind: spec.hardware)
         laneCount = spec.lanes
         copying = spec.gpuClass.map { gpuClass in
             CopyDescription(
@@ -41,7 +42,7 @@ package final class VirtualDevice: Device {
 
     package func knownProfile(of model: LoadedModel) -> ModelProfile? { group.profile(of: model) }
 
-    package func start(driver: any LaneDriver) { group.start(driver: driver) }
+    package func start(driver: any LaneDriver) { group.start(index, driver: driver) }
 
     package func run(_ batch: DeviceBatch, on lane: LaneID) { group.run(batch, on: index) }
 

@@ -31,7 +31,8 @@ package final class VirtualGroup: Sendable {
         var free: [Int] = []
         /// How many batches were ever given, which is what the luck of each depends on.
         var given: UInt64 = 0
-        var driver: (any LaneDriver)?
+        /// Whom each device tells.
+        var drivers: [(any LaneDriver)?]
         var users = 0
         var thread: SystemThread?
         /// Whether the thread is telling something, and will look again before it sleeps.
@@ -67,7 +68,9 @@ package final class VirtualGroup: Sendable {
         let now = clock()
         let physics = VirtualAccelerator(spec.description, models: [], seed: spec.seed)
         state = Mutex(
-            State(accelerator: PacedAccelerator(physics, speed: spec.speed, epoch: now), reportedAt: now))
+            State(
+                accelerator: PacedAccelerator(physics, speed: spec.speed, epoch: now),
+                drivers: Array(repeating: nil, count: spec.count), reportedAt: now))
     }
 
     /// The devices.
@@ -156,10 +159,10 @@ package final class VirtualGroup: Sendable {
     // -- the thread -----------------------------------------------------------------------------------------------
 
     /// Starts the thread with the first device.
-    func start(driver: any LaneDriver) {
+    func start(_ device: Int, driver: any LaneDriver) {
         state.withLock { state in
             state.users += 1
-            state.driver = driver
+            state.drivers[device] = driver
             guard isThreaded, state.thread == nil else { return }
             state.thread = SystemThread(name: "virtual") { [self] in
                 SystemThread.wakeOnTime()
@@ -229,7 +232,7 @@ package final class VirtualGroup: Sendable {
                 state.jobs[due.event.job] = nil
                 state.free.append(due.event.job)
             }
-            return (state.driver, job)
+            return (job.flatMap { state.drivers[$0.device] }, job)
         }
         guard let driver, let job else { preconditionFailure("what happens, happens to a batch that was given") }
         switch due.event.kind {

@@ -52,6 +52,13 @@ package struct VirtualSpec: Sendable, Hashable {
     /// What the policies were tuned with on such a device.
     private static let usualLanes = 4
 
+    /// What a `--device virtual:…` asks for.
+    ///
+    /// - Throws: ``Malformed``.
+    package init(model: String, options: [DeviceSpecification.Option]) throws(Malformed) {
+        try self.init(([model] + options.map { "\($0.key)=\($0.value)" }).joined(separator: ","))
+    }
+
     /// Reads what stands behind `virtual:`.
     ///
     /// - Throws: ``Malformed``.
@@ -111,16 +118,20 @@ package struct VirtualSpec: Sendable, Hashable {
         }
     }
 
-    /// All that times on one of them depend on, in one line.
-    package var canonicalName: String {
-        var name =
+    /// The hardware that they play: what the time of a batch by itself depends on.
+    var hardware: String {
+        let name =
             switch kind {
             case .l4: "virtual l4"
             case .a100: "virtual a100"
             case .fixed(let milliseconds): "virtual fixed \(milliseconds) ms"
             }
-        name += ", \(lanes) lane\(lanes == 1 ? "" : "s")"
-        if speed != 1 { name += ", speed \(speed)" }
+        return speed == 1 ? name : "\(name), speed \(speed)"
+    }
+
+    /// All that times on one of them depend on, in one line.
+    package var canonicalName: String {
+        var name = "\(hardware), \(lanes) lane\(lanes == 1 ? "" : "s")"
         if let uplink { name += ", \(count) on an uplink of \(uplink / 1e9) GB/s" }
         return name
     }
