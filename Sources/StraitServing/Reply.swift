@@ -32,8 +32,6 @@ package struct Answer: Sendable {
     package let isSynthetic: Bool
     /// Where its time went.
     package let timing: Timing
-    /// Whether the results are made up, by a device that did not run the model.
-    package var isSynthetic = false
 }
 
 /// Where the time of a request went.

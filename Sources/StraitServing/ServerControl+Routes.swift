@@ -64,7 +64,8 @@ extension ServerControl {
                 Documents.Device(name: $0.name, lanes: $0.lanes, reason: $0.reason)
             }
             return Documents.serverMetadata(
-                name: description.name, version: description.version, extensions: Documents.extensions)
+                name: description.name, version: description.version, extensions: Documents.extensions,
+                devices: devices)
         case .openAPI:
             let names = catalog.served.map(\.specification.name)
             return Documents.openAPI(serverVersion: description.version, models: names)

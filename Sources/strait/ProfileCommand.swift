@@ -62,7 +62,7 @@ struct ProfileCommand: ParsableCommand {
             pool: pool)
         // An engine that is never started: loading is the same as for serving.
         let catalog = try ModelCatalog(
-            repository: repository, on: device, engine: Engine(policy: .strait, device: device)
+            repository: repository, engine: Engine(policy: .strait, device: device), pool: pool
         ) {
             Console.log("  \($0)")
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import StraitDevices
+internal import StraitDevices
 package import StraitProtocol
 package import StraitTensor
 
