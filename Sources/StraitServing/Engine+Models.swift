@@ -22,7 +22,7 @@ extension Engine {
         /// Whether it was freed on the devices, or is being.
         var isFreed = false
         /// Who wants to know when it is.
-        var whenFreed: [@Sendable () -> Void] = []
+        var whenFreed: [@Sendable (ModelStatistics) -> Void] = []
 
         /// Whether requests that name a model come to the one that is here, and it takes them.
         func takesRequests(of other: ServedModel) -> Bool { model.serial == other.serial && !isUnloading }
@@ -81,9 +81,11 @@ extension Engine {
     ///
     /// - Parameters:
     ///   - drains: whether what waits is served; else it is refused, and only what runs is finished.
-    ///   - completion: called once when it is freed, on the engine's own thread; at once if it is already.
+    ///   - completion: called once when it is freed, on the engine's own thread, with all that was counted for it; at once
+    ///     if it is already.
     package func unload(
-        _ model: ServedModel, drains: Bool = true, completion: @escaping @Sendable () -> Void = {}
+        _ model: ServedModel, drains: Bool = true,
+        completion: @escaping @Sendable (ModelStatistics) -> Void = { _ in }
     ) {
         var effects = Effects()
         let isFreed = state.withLock { state -> Bool in
@@ -100,7 +102,7 @@ extension Engine {
             return false
         }
         carryOut(effects)
-        if isFreed { completion() }
+        if isFreed { completion(statistics(of: model)) }
     }
 
     /// Frees the models that are to be unloaded and of which nothing is left.
@@ -123,7 +125,7 @@ extension Engine {
         carryOut(effects)
         for entry in freed {
             for (device, model) in zip(devices, entry.model.onDevices) { device.unload(model) }
-            for completion in entry.whenFreed { completion() }
+            for completion in entry.whenFreed { completion(entry.statistics) }
         }
     }
 

@@ -25,10 +25,11 @@ internal import Testing
     private func open(
         _ mode: ModelCatalog.Mode = .none, on device: any Device
     ) throws -> (catalog: ModelCatalog, engine: Engine) {
-        let engine = Engine(policy: .edfPriority, device: device, clock: ManualClock())
-        device.start(driver: engine)
+        let engine = Engine(
+            policy: .edfPriority, devices: [device], clock: ManualClock(), timer: NoTimer(), upkeep: PromptTimer())
+        engine.start()
         let catalog = try ModelCatalog(
-            repository: folder.path, on: device, engine: engine, mode: mode, pool: pool, progress: lines.note)
+            repository: folder.path, engine: engine, pool: pool, mode: mode, progress: lines.note)
         return (catalog, engine)
     }
 

@@ -240,7 +240,7 @@ private struct Site {
         let other = try site.add("b")
         for number in 0..<3 { try site.submit(number, to: model) }
         let freed = Lines()
-        site.engine.unload(model) { freed.note("freed") }
+        site.engine.unload(model) { _ in freed.note("freed") }
         site.maintain()
         try site.submit(3, to: model)
         #expect(site.log[3]?.refusal?.error == ProtocolError(.unavailable, "model 'a' is being unloaded"))
@@ -252,7 +252,7 @@ private struct Site {
         #expect(site.log[2]?.answer != nil)
         site.maintain()
         #expect(site.devices.map(\.unloaded) == [[0], [0]] && freed.all == ["freed"])
-        site.engine.unload(model) { freed.note("again") }
+        site.engine.unload(model) { _ in freed.note("again") }
         #expect(freed.all == ["freed", "again"])
         let next = try site.add("c")
         #expect(next.id == model.id && next.id != other.id)

@@ -213,3 +213,23 @@ extension Reply {
     var answer: Answer? { if case .answered(let answer) = self { answer } else { nil } }
     var refusal: Refusal? { if case .refused(let refusal) = self { refusal } else { nil } }
 }
+
+/// Never calls.
+final class NoTimer: EngineTimer {
+    func start(_ fire: @escaping @Sendable () -> Void) {}
+
+    func set(_ instant: Instant) {}
+
+    func stop() {}
+}
+
+/// Calls at once, on the thread of whoever asks.
+final class PromptTimer: EngineTimer {
+    private let fire = Mutex<(@Sendable () -> Void)?>(nil)
+
+    func start(_ fire: @escaping @Sendable () -> Void) { self.fire.withLock { $0 = fire } }
+
+    func set(_ instant: Instant) { fire.withLock { $0 }?() }
+
+    func stop() { fire.withLock { $0 = nil } }
+}

@@ -20,7 +20,7 @@ internal import Testing
         let engine = Engine(policy: .edfPriority, device: device, clock: ManualClock())
         let pool = SlabPool(budget: 1 << 20)
         let catalog = try ModelCatalog(
-            repository: folder.path, on: device, engine: engine, mode: .explicit(initial: ["a"]), pool: pool)
+            repository: folder.path, engine: engine, pool: pool, mode: .explicit(initial: ["a"]))
         control = ServerControl(
             service: InferenceService(engine: engine, catalog: catalog, pool: pool),
             description: ServerDescription(name: "s", version: "1", lanes: 3), readiness: Readiness(),

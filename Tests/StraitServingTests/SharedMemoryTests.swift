@@ -91,7 +91,7 @@ private final class SharedObject {
         let folder = Folder()
         folder.write("", to: "m/1/model.onnx")
         let engine = Engine(policy: .edfPriority, device: device, clock: ManualClock())
-        let catalog = try ModelCatalog(repository: folder.path, on: device, engine: engine)
+        let catalog = try ModelCatalog(repository: folder.path, engine: engine)
         device.start(driver: engine)
         service = InferenceService(engine: engine, catalog: catalog, pool: pool)
         model = try catalog.find("m", version: nil)

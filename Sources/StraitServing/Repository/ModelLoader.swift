@@ -86,7 +86,7 @@ struct ModelLoader: Sendable {
         for model in models {
             let (name, version) = (model.specification.name, model.specification.version)
             progress("unloading \(name) version \(version)")
-            engine.unload(model) { [progress] in
+            engine.unload(model) { [progress] _ in
                 state.withLock { $0.noteUnloaded(name, version) }
                 progress("\(name) version \(version) is unloaded")
             }

@@ -257,7 +257,7 @@ extension TortureRun {
     func addModel() {
         guard models.count < 9, keeping == nil else { return }
         let name = "late\(models.count + unloading.count)"
-        guard let placed = try? PlacedModel(path: "none", name: name, on: devices) else { return }
+        guard let placed = try? PlacedModel(ModelSource(path: "none", name: name), on: devices) else { return }
         sights.insert("a model joins")
         let specification = ModelSpecification(
             name: name, version: 1, modelFile: "none", maxBatchSize: generator.one(of: [0, 1, 4, 8]),
@@ -285,9 +285,9 @@ extension TortureRun {
         sights.insert("a model goes")
         let before = pastStatistics.count
         pastStatistics.append(ModelStatistics(name: "", version: 0))
-        engine.unload(model, drains: generator.chance(0.6)) { [unowned self] in
+        engine.unload(model, drains: generator.chance(0.6)) { [unowned self] counted in
             sights.insert("a model has gone")
-            pastStatistics[before] = engine.statistics(of: model)
+            pastStatistics[before] = counted
         }
     }
 }
