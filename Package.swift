@@ -121,8 +121,8 @@ if !serverTestsOnly {
 
 let untouched: [String: Set<String>] = [
     "thread": [
-        "FuzzTests", "StraitCoreTests", "StraitFormatsTests", "StraitProtocolTests", "StraitSimulationTests",
-        "VirtualAcceleratorTests",
+        "FuzzTests", "StraitCoreTests", "StraitEvaluationTests", "StraitFormatsTests", "StraitProtocolTests",
+        "StraitSimulationTests", "VirtualAcceleratorTests",
     ],
     "address": ["StraitCoreTests", "StraitEvaluationTests", "StraitSimulationTests", "VirtualAcceleratorTests"],
 ]

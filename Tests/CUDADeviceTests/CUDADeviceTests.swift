@@ -122,8 +122,9 @@ internal import Testing
             }
             #expect(reports == [.copiedIn(number), .kernelsDone(number), .ended(number)])
             let times = try #require(try driver.result(number)?.get().times)
-            // Events tell milliseconds as floats, so a few hundred nanoseconds are lost.
-            #expect((times.kernels.nanoseconds - 3_000_000).magnitude < 1000, "\(times.kernels)")
+            // Events tell milliseconds as floats, so a few hundred nanoseconds are lost. They are longer where the other
+            // lane lets time pass between this one's event and its launch.
+            #expect(times.kernels.nanoseconds > 3_000_000 - 1000, "\(times.kernels)")
             #expect(times.copyIn.nanoseconds >= Self.overhead && times.copyOut.nanoseconds >= Self.overhead)
         }
         device.stop()
