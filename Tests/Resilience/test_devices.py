@@ -14,7 +14,7 @@ AFTER = 60  # batches until the fault begins
 FAULT_MS = {"lost": 2000, "hang": 5000, "fail": 2000}  # a hang is one after 2 s at the earliest
 RATE = 100  # a second of some 8 ms each: more than one device can take when its core is shared, fewer than two
 HIGH_SHARE = 0.2
-LOST_ANSWERS = {"lost": 0, "hang": 0, "fail": 6}  # requests that may be answered with the fault itself
+LOST_ANSWERS = {"lost": 0, "hang": 0, "fail": 3 * 8}  # with the fault itself: three batches, until the device is suspected
 
 
 def cores():
