@@ -91,7 +91,7 @@ package enum ProfileRecord: Sendable, Hashable {
         package var subject: Subject
         /// Beside what.
         package var stressor: Stressor
-        /// Whether the stressor had no unit of its own, so that both took turns.
+        /// Whether a stressor that should have had units of its own had none, so that both took turns.
         package var tookTurns: Bool
         /// How many times as long batches took as alone.
         package var slowdown: Double

@@ -29,7 +29,15 @@ final class BenchLanes: LaneDriver {
         var bytesOut = 0
     }
 
+    /// The way to a device that copies: it takes one batch at a time, until that batch's inputs are there.
+    private struct CopyStage {
+        /// The lane of the batch that is on its way.
+        var lane: Int?
+        var waiting: [DeviceBatch] = []
+    }
+
     private let lanes: Mutex<[Lane]>
+    private let copyStage = Mutex(CopyStage())
     private let device: any Device
     /// Signalled whenever a lane has come to its end, and once by each loop that has run a batch.
     private let wakeup = Wakeup()
@@ -58,7 +66,32 @@ final class BenchLanes: LaneDriver {
             precondition(!lanes[batch.lane.index].isBusy, "a lane holds one batch")
             lanes[batch.lane.index] = Lane(left: times.map { $0 - 1 }, isBusy: true)
         }
-        device.run(batch, on: batch.lane)
+        hand(batch)
+    }
+
+    /// Gives a batch to the device, as soon as that takes one.
+    private func hand(_ batch: DeviceBatch) {
+        guard device.copying != nil else { return device.run(batch, on: batch.lane) }
+        let isFree = copyStage.withLock { stage in
+            guard stage.lane == nil else {
+                stage.waiting.append(batch)
+                return false
+            }
+            stage.lane = batch.lane.index
+            return true
+        }
+        if isFree { device.run(batch, on: batch.lane) }
+    }
+
+    /// The batch on a lane is no longer on its way, whether it came there or not.
+    private func leaveCopyStage(_ lane: Int) {
+        let next = copyStage.withLock { stage -> DeviceBatch? in
+            guard stage.lane == lane else { return nil }
+            let next = stage.waiting.isEmpty ? nil : stage.waiting.removeFirst()
+            stage.lane = next?.lane.index
+            return next
+        }
+        if let next { device.run(next, on: next.lane) }
     }
 
     /// The least number of batches that any of the lanes has run so far; nil where one has failed.
@@ -98,18 +131,21 @@ final class BenchLanes: LaneDriver {
             lanes[index].left = lanes[index].left.map { $0 - 1 }
             return (batch, false)
         }
+        // What fails on its way is not reported as copied.
+        if device.copying != nil { leaveCopyStage(batch.lane.index) }
         if tells { wakeup.signal() }
         guard let next, device.copying != nil else { return next }
         // Such a device is given its batches by `run` alone.
-        device.run(next, on: next.lane)
+        hand(next)
         return nil
     }
 
-    func copiedIn(_ batch: DeviceBatch) {}
+    func copiedIn(_ batch: DeviceBatch) { leaveCopyStage(batch.lane.index) }
 
     func kernelsDone(_ batch: DeviceBatch) {}
 
     func deviceLost(_ device: any Device, _ reason: DeviceError) {
+        copyStage.withLock { $0 = CopyStage() }
         lanes.withLock { lanes in
             for index in lanes.indices where lanes[index].isBusy {
                 lanes[index].isBusy = false

@@ -12,8 +12,11 @@ struct ProcessorStress: Sendable {
     /// Pieces of work a second that all of them together can do.
     private var most: [ProfileRecord.Stressor: Double] = [:]
 
-    /// Bytes that each thread sweeps over: twice the last cache, so that nothing is left in it from one round to the next.
-    private static let sweptBytes = max(64 << 20, 2 * (Processor.lastLevelCache ?? 0))
+    /// Bytes that all threads sweep over together: twice the last cache, so that nothing is left in it from one round to the
+    /// next.
+    private static let sweptBytes = 2 * (Processor.lastLevelCache ?? 0)
+    /// What each sweeps over at least, on processors whose cores share caches in groups.
+    private static let leastSweptBytes = 32 << 20
     /// How long the most is measured, several times: the best counts, because others only ever take away.
     private static let calibration = Duration.milliseconds(200)
     private static let calibrations = 3
@@ -46,7 +49,8 @@ struct ProcessorStress: Sendable {
     func start(_ stressor: ProfileRecord.Stressor) -> StressThreads { threads(stressor, on: cores(of: stressor)) }
 
     private func threads(_ stressor: ProfileRecord.Stressor, on cores: [Int]) -> StressThreads {
-        StressThreads(stressor == .compute ? .compute : .memory(bytes: Self.sweptBytes), cores: cores)
+        let bytes = max(Self.leastSweptBytes, Self.sweptBytes / cores.count)
+        return StressThreads(stressor == .compute ? .compute : .memory(bytes: bytes), cores: cores)
     }
 
     /// Work as a share of the most that the device can do in that time.

@@ -20,13 +20,24 @@ private final class QuickDevice: Device {
         var batches: [DeviceBatch?] = [nil, nil]
         var isStopping = false
         var threads: [SystemThread] = []
+        /// Batches on their way, of which one that copies takes one at a time.
+        var copyingIn = 0
+        var mostCopyingIn = 0
     }
 
     private let state = Mutex(State())
     private let wakeups = [Wakeup(), Wakeup()]
     private let run: @Sendable (DeviceBatch) -> Result<BatchResult, DeviceError>
 
-    init(_ run: @escaping @Sendable (DeviceBatch) -> Result<BatchResult, DeviceError>) { self.run = run }
+    let copying: CopyDescription?
+
+    init(copies: Bool = false, _ run: @escaping @Sendable (DeviceBatch) -> Result<BatchResult, DeviceError>) {
+        copying = copies ? CopyDescription(overhead: .microseconds(5), bytesPerSecond: 1e10) : nil
+        self.run = run
+    }
+
+    /// The most batches that were on their way at one time.
+    var mostCopyingIn: Int { state.withLock { $0.mostCopyingIn } }
 
     func load(path: String, name: String) throws(DeviceError) -> LoadedModel {
         throw DeviceError(.cannotLoad, "it has all it needs")
@@ -50,13 +61,28 @@ private final class QuickDevice: Device {
                 return (state.batches[lane], state.driver, state.isStopping)
             }
             var next = batch
-            while let current = next { next = driver?.laneFinished(current, run(current)) }
+            while let current = next {
+                let result = run(current)
+                if copying != nil {
+                    state.withLock { $0.copyingIn -= 1 }
+                    // One that fails does so on its way.
+                    if case .success = result {
+                        driver?.copiedIn(current)
+                        driver?.kernelsDone(current)
+                    }
+                }
+                next = driver?.laneFinished(current, result)
+            }
             if isStopping { return }
         }
     }
 
     func run(_ batch: DeviceBatch, on lane: LaneID) {
-        state.withLock { $0.batches[lane.index] = batch }
+        state.withLock { state in
+            state.batches[lane.index] = batch
+            state.copyingIn += 1
+            state.mostCopyingIn = max(state.mostCopyingIn, state.copyingIn)
+        }
         wakeups[lane.index].signal()
     }
 
@@ -87,9 +113,10 @@ private final class QuickDevice: Device {
     }
 
     /// A device on which a row of n elements takes n ns, and whose results are its inputs.
-    private static func device(failing fails: @escaping @Sendable (DeviceBatch) -> Bool = { _ in false }) -> QuickDevice
-    {
-        QuickDevice { batch in
+    private static func device(
+        copies: Bool = false, failing fails: @escaping @Sendable (DeviceBatch) -> Bool = { _ in false }
+    ) -> QuickDevice {
+        QuickDevice(copies: copies) { batch in
             guard !fails(batch) else { return .failure(DeviceError(.runFailed, "it will not")) }
             let elements = batch.parts.reduce(0) { sum, part in part.inputs.reduce(sum) { $0 + $1.range.count / 4 } }
             let times = MeasuredTimes(
@@ -177,6 +204,19 @@ private final class QuickDevice: Device {
             // And the lanes are free again.
             #expect(try bench.run(Self.subject(48, 1), times: 1).count == 1)
         }
+    }
+
+    @Test func `a device that copies is given one batch at a time`() throws {
+        let device = Self.device(copies: true) { $0.parts.count == 3 }
+        try bench(device) { bench in
+            _ = try bench.add(Self.model(), shapes: [])
+            let both = [Self.subject(192, 4), Self.subject(48, 1)]
+            #expect(try bench.runTogether(both, from: 0, beside: nil, for: .milliseconds(2)).means == [768, 48])
+            // What fails on its way leaves the way free.
+            #expect(throws: DeviceError.self) { try bench.run(Self.subject(48, 3), times: 2) }
+            #expect(try bench.run(Self.subject(48, 1), times: 2).count == 2)
+        }
+        #expect(device.mostCopyingIn == 1)
     }
 
     @Test func `a failure beside others ends the loops`() throws {
