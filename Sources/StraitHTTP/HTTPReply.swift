@@ -52,13 +52,12 @@ struct HTTPReply {
     ///
     /// - Complexity: O(bytes).
     mutating func compress(_ coding: ContentCoding) {
-        let size = encoded?.byteCount ?? json.count
-        guard HTTPLimits.compressedBytes.contains(size) else { return }
-        let json = encoded?.json ?? json
-        let result = json.withUnsafeBytes { bytes in
-            Compressor.compress([bytes] + (encoded?.binaryTensors.map(\.bytes) ?? []), coding)
+        // Results only: clients that ask for all in the same way do not expect anything else compressed.
+        guard let encoded, HTTPLimits.compressedBytes.contains(encoded.byteCount) else { return }
+        let result = encoded.json.withUnsafeBytes { bytes in
+            Compressor.compress([bytes] + encoded.binaryTensors.map(\.bytes), coding)
         }
-        guard let result, result.count < size else { return }
+        guard let result, result.count < encoded.byteCount else { return }
         compressed = result
         headers.append(("Content-Encoding", coding.rawValue))
         headers.append(("Vary", "Accept-Encoding"))

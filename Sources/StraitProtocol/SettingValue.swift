@@ -143,10 +143,21 @@ package struct ControlBody: Sendable, Hashable {
 
     /// A truth value; the default where it is absent or null.
     package func bool(_ name: String, default usual: Bool) throws(ProtocolError) -> Bool {
-        switch members[name] {
+        try Self.bool(name, members[name], usual)
+    }
+
+    /// A truth value among the parameters; the default where it is absent or null.
+    package func parameter(_ name: String, default usual: Bool) throws(ProtocolError) -> Bool {
+        try Self.bool("parameters.\(name)", parameters[name], usual)
+    }
+
+    private static func bool(
+        _ name: String, _ value: SettingValue?, _ usual: Bool
+    ) throws(ProtocolError) -> Bool {
+        switch value {
         case nil, .null: return usual
         case .bool(let value): return value
-        case let value?: throw Self.unexpected(name, value, "true or false")
+        case let value?: throw unexpected(name, value, "true or false")
         }
     }
 

@@ -22,7 +22,7 @@ extension ServerControl {
             completion(result)
         }
         do throws(ProtocolError) {
-            let body = try ControlBody(json: body)
+            let body = try ControlBody(json: route.operation.takesBody ? body : [])
             switch route.operation {
             case .loadModel, .unloadModel: try changeRepository(route, body, settled)
             default: settled(.success(try document(route, body)))
@@ -36,6 +36,8 @@ extension ServerControl {
         _ route: Route, _ body: ControlBody, _ completion: @escaping @Sendable (Result<[UInt8], ProtocolError>) -> Void
     ) throws(ProtocolError) {
         let name = route.model ?? ""
+        // There are no ensembles, so that no model depends on another.
+        _ = try body.parameter("unload_dependents", default: false)
         guard route.operation == .loadModel else {
             return service.catalog.unload(name) { completion($0.map { [] }) }
         }

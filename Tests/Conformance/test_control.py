@@ -186,7 +186,8 @@ def test_memory_comes_back(explicit, repository):
         client.load_model("minilm")
         client.unload_model("minilm")
         wait_for(lambda: states(client)["minilm"] == "UNAVAILABLE", server)
-    assert server.resident() - before < 60 << 20, "a model of 90 MB was loaded four times more"
+    # Four times 90 MB, and as much again that ONNX Runtime makes of the weights, if nothing came back.
+    assert server.resident() - before < 150 << 20
 
 
 def test_without_control_clients_have_no_say(client):

@@ -105,7 +105,8 @@ internal import Testing
         #expect(code { _ = try ask(.loadModel, model: "a", files) } == .unsupported)
         #expect(code { _ = try ask(.loadModel, model: "a", #"{"parameters":{"config":1}}"#) } == .invalidArgument)
         #expect(code { _ = try ask(.registerSharedMemory, region: "r", #"{"key":"/x"}"#) } == .invalidArgument)
-        #expect(code { _ = try ask(.logSettings, "[]") } == .invalidArgument)
+        #expect(code { _ = try ask(.updateLogSettings, "[]") } == .invalidArgument)
+        #expect(try ask(.logSettings, "whatever").hasPrefix("{"))
     }
 }
 

@@ -8,6 +8,16 @@ package enum Operation: String, Sendable, Hashable, CaseIterable {
     case traceSettings, updateTraceSettings, logSettings, updateLogSettings
     case sharedMemoryStatus, registerSharedMemory, unregisterSharedMemory
     case cudaMemoryStatus, registerCudaMemory, unregisterCudaMemory
+
+    /// Whether a request's body says anything.
+    package var takesBody: Bool {
+        switch self {
+        case .infer, .repositoryIndex, .loadModel, .unloadModel, .updateTraceSettings, .updateLogSettings,
+            .registerSharedMemory, .registerCudaMemory:
+            true
+        default: false
+        }
+    }
 }
 
 /// A method and a form of path, and what they ask for.

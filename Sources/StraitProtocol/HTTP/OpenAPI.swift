@@ -154,7 +154,8 @@ extension Operation {
         switch self {
         case .infer: .reference("InferenceRequest")
         case .repositoryIndex: .reference("RepositoryIndexRequest")
-        case .loadModel, .unloadModel: .reference("RepositoryParameters")
+        case .loadModel: .reference("LoadRequest")
+        case .unloadModel: .reference("UnloadRequest")
         case .updateTraceSettings: .reference("TraceSettings")
         case .updateLogSettings: .reference("LogSettings")
         case .registerSharedMemory: .reference("SharedMemoryRegistration")

@@ -16,6 +16,8 @@ indirect enum OpenAPISchema: Sendable {
     case anyObject
     /// Anything at all.
     case any
+    /// A number or a text, alone or in a list: what settings of traces are given as.
+    case setting
     /// Also null.
     case nullable(OpenAPISchema)
     /// One of the document's named schemas.
@@ -56,6 +58,11 @@ indirect enum OpenAPISchema: Sendable {
             writer.endObject()
         case .anyObject: writer.member("type", "object")
         case .any: break
+        case .setting:
+            writer.key("anyOf")
+            writer.beginArray()
+            for schema in [OpenAPISchema.string, .integer(minimum: nil), .array(.string)] { schema.write(to: &writer) }
+            writer.endArray()
         case .nullable(let schema):
             schema.writeMembers(to: &writer)
             writer.member("nullable", true)
@@ -109,23 +116,17 @@ indirect enum OpenAPISchema: Sendable {
             .object([("binary_data", .bool), ("classification", .integer(minimum: 0))] + sharedMemory, required: [])
         ),
         ("RepositoryIndexRequest", .object([("ready", .nullable(.bool))], required: [])),
-        (
-            "RepositoryParameters",
-            .object(
-                [
-                    (
-                        "parameters",
-                        .nullable(.object([("config", .string), ("unload_dependents", .bool)], required: []))
-                    )
-                ], required: [])
-        ),
+        ("LoadRequest", .object([("parameters", .nullable(.reference("LoadParameters")))], required: [])),
+        ("LoadParameters", .object([("config", .nullable(.string))], required: [])),
+        ("UnloadRequest", .object([("parameters", .nullable(.reference("UnloadParameters")))], required: [])),
+        ("UnloadParameters", .object([("unload_dependents", .nullable(.bool))], required: [])),
         (
             "TraceSettings",
             .object(
                 [
-                    ("trace_level", .nullable(.array(.oneOf(["OFF", "TIMESTAMPS", "TENSORS"])))),
-                    ("trace_rate", .nullable(.string)), ("trace_count", .nullable(.string)),
-                    ("log_frequency", .nullable(.string)),
+                    ("trace_level", .nullable(.setting)),
+                    ("trace_rate", .nullable(.setting)), ("trace_count", .nullable(.setting)),
+                    ("log_frequency", .nullable(.setting)),
                 ], required: [])
         ),
         (
