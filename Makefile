@@ -11,6 +11,7 @@ SECONDS ?= 60
 RESILIENCE_SECONDS ?= 60
 PROFILE ?= .build/profile
 PROFILE_FLAGS ?= --lanes 2
+ARCH ?= 90
 
 STRAIT := .build/release/strait
 VENV_PYTHON := .strait/venv/bin/python
@@ -149,6 +150,9 @@ interference: setup build ## what lanes beyond cores do to predictions on the se
 
 fidelity-virtual: build ## a server on four virtual GPUs beside the simulator, the same requests (half an hour, on a quiet machine)
 	$(PYTHON) scripts/fidelity-virtual
+
+bundle: setup ## one archive that checks a GPU machine without network, for ARCH=90 (sm_90a); downloads 255 MB once: docs/gpu.md
+	@$(PYTHON) scripts/bundle --arch $(ARCH) --swift $(SWIFT)
 
 check: ## the repository's own rules: format, licence lines, imports, generated code
 	@$(PYTHON) scripts/check

@@ -72,6 +72,13 @@ var targets: [Target] = [
         ["StraitCore", "StraitDevices", "StraitFormats", "StraitPlatform", "StraitProtocol", "StraitTensor"]),
 
     library(
+        "DeviceCheck",
+        [
+            "StraitServing", "StraitDevices", "StraitProtocol", "StraitCore", "StraitTensor", "StraitPlatform",
+            "OnnxRuntime", "CUDARuntime",
+        ]),
+
+    library(
         "StraitEvaluation", ["StraitCore", "StraitFormats", "StraitPlatform", "StraitSimulation", "VirtualAccelerator"]),
 ]
 
@@ -110,6 +117,7 @@ if !serverTestsOnly {
                 "CUDARuntime", "CCUDARuntime", "CFakeCUDA", "StraitDevices", "StraitCore", "StraitPlatform",
                 "StraitTensor", "OnnxRuntime",
             ]),
+        tests("DeviceCheckTests", ["DeviceCheck", "CUDARuntime", "CFakeCUDA", "OnnxRuntime"]),
         tests(
             "StraitServingTests",
             [
@@ -167,7 +175,7 @@ if !pureOnly {
             dependencies: [
                 "StraitHTTP", "StraitGRPC", "StraitLoad", "StraitServing", "StraitDevices", "StraitProtocol",
                 "StraitCore", "StraitTensor", "StraitPlatform", "OnnxRuntime", "StraitFormats", "StraitSimulation",
-                "StraitEvaluation", "VirtualAccelerator",
+                "StraitEvaluation", "VirtualAccelerator", "DeviceCheck", "CUDARuntime",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
             swiftSettings: swiftSettings

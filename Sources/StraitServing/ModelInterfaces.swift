@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import StraitDevices
-internal import StraitProtocol
+package import StraitDevices
+package import StraitProtocol
 
 extension ModelInterface {
     /// What a loaded model takes and gives, in the protocol's terms.
-    init(_ loaded: LoadedModel) {
+    package init(_ loaded: LoadedModel) {
         self.init(inputs: loaded.inputs.map(InterfaceTensor.init), outputs: loaded.outputs.map(InterfaceTensor.init))
     }
 }
