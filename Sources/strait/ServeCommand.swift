@@ -105,10 +105,11 @@ struct ServeCommand: ParsableCommand {
         limits.connections = options.maxConnections
         limits.idleSeconds = Int64(options.idleTimeoutSecs)
         let network = options.networkPlacement(beside: devices.laneCores)
+        // Before HTTP, whose readiness is that of all.
+        let grpc = try grpcFrontEnd(control, network)
         let server = try HTTPServer(
             host: options.httpAddress, port: options.httpPort, threads: network.threads, cores: network.cores,
             control: control, limits: limits)
-        let grpc = try grpcFrontEnd(control, network)
         let address = "http://\(Self.host(options.httpAddress)):\(server.port)"
         Console.log("ready: \(catalog.served.count) of \(catalog.all.count) models at \(address)")
         if let grpc { Console.log("gRPC at \(Self.host(options.grpcAddress)):\(grpc.port)") }

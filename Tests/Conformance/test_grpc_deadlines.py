@@ -129,7 +129,7 @@ def test_who_cancels_leaves_the_queue_at_once(own_server):
 def test_a_lost_connection_takes_its_requests_along(own_server):
     with contextlib.ExitStack() as stack:
         stub = stack.enter_context(connected(own_server))
-        calls = [stub.ModelInfer.future(slow(rows=8, priority=2), timeout=ANSWER_LIMIT) for _ in range(16)]
+        calls = [stub.ModelInfer.future(slow(rows=8, priority=2), timeout=ANSWER_LIMIT) for _ in range(64)]
         calls[0].result()
     with connected(own_server) as stub:
         assert stub.ModelInfer(slow(), timeout=ANSWER_LIMIT).outputs
