@@ -11,6 +11,7 @@ SECONDS ?= 60
 RESILIENCE_SECONDS ?= 60
 PROFILE ?= .build/profile
 PROFILE_FLAGS ?= --lanes 2
+BENCH_FLAGS ?=
 ARCH ?= 90
 
 STRAIT := .build/release/strait
@@ -119,6 +120,16 @@ count-record: ## count them, and put them on record
 bench-grpc: setup build ## what serving over gRPC costs, beside a bare grpc-swift-2 echo and HTTP (three minutes, on a quiet machine)
 	STRAIT_BENCHMARKS=1 $(SWIFT) build -c release --product GRPCEcho
 	$(VENV_PYTHON) Benchmarks/grpc.py --echo .build/release/GRPCEcho
+
+triton: ## fetch a real Triton 2.51 to compare with into .strait/triton (59 MB of wheels, x86_64; nothing else needs it)
+	@$(PYTHON) scripts/setup-triton
+
+bench-triton: setup build triton ## what serving costs, beside Triton: an identity model over HTTP and gRPC (ten minutes, on a quiet machine; BENCH_FLAGS=--quick to try it)
+	STRAIT_BENCHMARKS=1 $(SWIFT) build -c release --product GRPCEcho
+	$(PYTHON) Benchmarks/against_triton.py $(BENCH_FLAGS)
+
+bench-two-classes: setup build triton ## two classes with deadlines, beside Triton (40 minutes, on a quiet machine; BENCH_FLAGS=--quick to try it)
+	$(PYTHON) Benchmarks/two_classes.py $(BENCH_FLAGS)
 
 bench-core: ## what a decision of the scheduler costs, each policy against edf-priority
 	STRAIT_PURE=1 $(SWIFT) run -c release --package-path Benchmarks --scratch-path .build-bench DecisionCost
