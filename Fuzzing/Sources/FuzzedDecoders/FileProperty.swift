@@ -3,13 +3,19 @@
 internal import Glibc
 internal import StraitCore
 internal import StraitFormats
+internal import Synchronization
 
 /// Files that are read and written by path.
 enum FileProperty {
     /// Two files of this process's own, in memory: the fuzzer writes tens of thousands a second.
     private static let folder = "/dev/shm"
 
-    private static func path(_ name: String) -> String { "\(folder)/strait-fuzz-\(getpid())-\(name)" }
+    /// Tests give their corpora to several decoders at the same time.
+    private static let number = Atomic(0)
+
+    private static func path(_ name: String) -> String {
+        "\(folder)/strait-fuzz-\(getpid())-\(number.add(1, ordering: .relaxed).newValue)-\(name)"
+    }
 
     /// Reads the bytes as a file; writes what they meant and reads that: it must be the same.
     static func flaw<File: Equatable>(
