@@ -11,17 +11,18 @@ extension SlabPool {
         do throws(SlabError) {
             return try take(byteCount)
         } catch {
-            let (inUse, budget) =
-                switch error {
-                case .budgetExceeded(_, let inUse, let budget): (inUse, budget)
-                }
-            guard byteCount <= budget else {
+            switch error {
+            case .budgetExceeded(_, _, let budget) where byteCount > budget:
                 throw ProtocolError(
                     .payloadTooLarge, "the tensors need \(byteCount) bytes, the server has \(budget) for all requests")
+            case .budgetExceeded(_, let inUse, let budget):
+                throw ProtocolError(
+                    .resourceExhausted,
+                    "no memory for \(byteCount) bytes of tensors: \(inUse) of \(budget) are in use; try again later")
+            case .systemRefused:
+                throw ProtocolError(
+                    .resourceExhausted, "the system has no memory for \(byteCount) bytes of tensors; try again later")
             }
-            throw ProtocolError(
-                .resourceExhausted,
-                "no memory for \(byteCount) bytes of tensors: \(inUse) of \(budget) are in use; try again later")
         }
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Glibc
 internal import Synchronization
 
 /// A stretch of 64-byte-aligned memory, borrowed from a ``SlabPool`` and given back when the last reference goes.
@@ -23,6 +24,8 @@ package final class Slab: @unchecked Sendable {
 package enum SlabError: Error, Equatable {
     /// Taking `requested` more bytes would exceed the budget of `budget`, of which `inUse` are taken.
     case budgetExceeded(requested: Int, inUse: Int, budget: Int)
+    /// The system has no `requested` bytes, though they are within the budget.
+    case systemRefused(requested: Int)
 }
 
 /// Pooled memory for tensors, under one budget for everything in flight.
@@ -56,27 +59,33 @@ package final class SlabPool: Sendable {
     private let state: Mutex<UncheckedState>
     private struct UncheckedState: @unchecked Sendable { var value = State() }
 
+    private let limit: Atomic<Int>
+
     /// The most bytes that may be taken at one time.
-    package let budget: Int
+    package var budget: Int { limit.load(ordering: .relaxed) }
 
     /// A pool that hands out at most `budget` bytes at a time.
     package init(budget: Int) {
-        self.budget = budget
+        self.limit = Atomic(budget)
         self.state = Mutex(UncheckedState())
     }
 
     deinit {
-        state.withLock { for slab in $0.value.idle.joined() { slab.deallocate() } }
+        state.withLock { for slab in $0.value.idle.joined() { free(slab.baseAddress) } }
     }
+
+    /// Hands out at most `budget` bytes at a time from now on, where that is less than before.
+    package func lowerBudget(to budget: Int) { limit.min(budget, ordering: .relaxed) }
 
     /// Bytes taken and not yet given back.
     package var bytesInUse: Int { state.withLock { $0.value.bytesInUse } }
 
     /// A slab of at least `byteCount` bytes, within the budget.
     ///
-    /// - Throws: ``SlabError/budgetExceeded(requested:inUse:budget:)``.
+    /// - Throws: ``SlabError``.
     /// - Complexity: O(1); a system allocation when no idle slab of that size exists.
     package func take(_ byteCount: Int) throws(SlabError) -> Slab {
+        let budget = budget
         guard byteCount <= budget else {
             throw .budgetExceeded(requested: byteCount, inUse: bytesInUse, budget: budget)
         }
@@ -88,19 +97,38 @@ package final class SlabPool: Sendable {
             }
             return .success(locked.value.takeIdle(size))
         }
-        return slab(size, reused: try outcome.get())
+        return try slab(size, reused: try outcome.get())
     }
 
-    /// A slab for the results of requests that were accepted already: they are counted, but never refused.
+    /// A slab for the results of requests that were accepted already: they are counted, but never refused. A budget that
+    /// leaves room for them keeps the system from refusing, which would end the process.
     package func takeBeyondBudget(_ byteCount: Int) -> Slab {
         let size = Self.sizeClass(byteCount)
-        return slab(size, reused: state.withLock { $0.value.takeIdle(size) })
+        do throws(SlabError) {
+            return try slab(size, reused: state.withLock { $0.value.takeIdle(size) })
+        } catch {
+            preconditionFailure("the system has no \(size) bytes for results; the tensor memory is too large for it")
+        }
     }
 
-    private func slab(_ size: Int, reused: UncheckedBuffer?) -> Slab {
+    private func slab(_ size: Int, reused: UncheckedBuffer?) throws(SlabError) -> Slab {
         if let reused { return Slab(bytes: reused.bytes, pool: self) }
-        let pointer = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: Self.alignment)
+        // Not Swift's own allocation: where that fails, the process ends.
+        guard let pointer = aligned_alloc(Self.alignment, size) ?? allocateWithoutIdle(size) else {
+            state.withLock { $0.value.bytesInUse -= size }
+            throw .systemRefused(requested: size)
+        }
         return Slab(bytes: UnsafeMutableRawBufferPointer(start: pointer, count: size), pool: self)
+    }
+
+    /// Gives all idle memory back to the system, and tries again.
+    private func allocateWithoutIdle(_ size: Int) -> UnsafeMutableRawPointer? {
+        state.withLock { locked in
+            for slab in locked.value.idle.joined() { free(slab.baseAddress) }
+            for index in locked.value.idle.indices { locked.value.idle[index] = [] }
+            locked.value.idleBytes = 0
+        }
+        return aligned_alloc(Self.alignment, size)
     }
 
     fileprivate func giveBack(_ bytes: UnsafeMutableRawBufferPointer) {
@@ -114,7 +142,7 @@ package final class SlabPool: Sendable {
             locked.value.idle[returned.bytes.count.trailingZeroBitCount].append(returned.bytes)
             return true
         }
-        if !keep { bytes.deallocate() }
+        if !keep { free(bytes.baseAddress) }
     }
 
     /// The power of two that holds `byteCount` bytes.

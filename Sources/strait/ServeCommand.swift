@@ -52,7 +52,7 @@ struct ServeCommand: ParsableCommand {
         try makeRoomForConnections()
         let specifications = try options.specifications
         let library = try findOnnxRuntime(isNeeded: !specifications.allSatisfy(\.isVirtual))
-        let pool = SlabPool(budget: options.tensorMemory << 20)
+        let pool = SlabPool(budget: options.mostTensorMemory << 20)
         let devices = try ServeDevices(
             specifications, environment: try library.map { try Environment(library: $0) }, pool: pool)
         let policy = PolicyName(rawValue: options.policy) ?? .strait
@@ -83,6 +83,7 @@ struct ServeCommand: ParsableCommand {
             log.note("  \($0)")
         }
         for warning in catalog.warnings { log.note("  warning: \(warning)") }
+        fitIntoMemory(pool)
         let keeper = keeper(of: engine, knowledge, log)
         let recorder = try options.record.map { try Recorder(path: $0, engine: engine, log: log.note) }
         engine.start()
@@ -101,7 +102,7 @@ struct ServeCommand: ParsableCommand {
             description: ServerDescription(name: "strait", version: Strait.version, lanes: devices.laneCount),
             readiness: Readiness(), log: log)
         var limits = HTTPLimits()
-        limits.bodyBytes = options.maxBody << 20
+        limits.bodyBytes = min(options.maxBody << 20, pool.budget)
         limits.connections = options.maxConnections
         limits.idleSeconds = Int64(options.idleTimeoutSecs)
         let network = options.networkPlacement(beside: devices.laneCores)
@@ -141,7 +142,7 @@ struct ServeCommand: ParsableCommand {
     ) throws -> GRPCFrontEnd? {
         guard !options.noGrpc else { return nil }
         var limits = GRPCLimits()
-        limits.messageBytes = options.maxBody << 20
+        limits.messageBytes = min(options.maxBody << 20, control.service.pool.budget)
         limits.connections = options.maxConnections
         limits.idleSeconds = Int64(options.idleTimeoutSecs)
         return try GRPCFrontEnd(
@@ -167,6 +168,24 @@ struct ServeCommand: ParsableCommand {
                     + "connections of --max-connections fit, and others wait; raise the limit (ulimit -n)")
         }
     }
+
+    /// Lowers the tensor memory to what the process may take now that the models are loaded, unless it was asked for.
+    private func fitIntoMemory(_ pool: SlabPool) {
+        guard let left = MemoryRoom.left(), left / Self.copiesOfTensors < pool.budget else { return }
+        let fitting = max(1, left / Self.copiesOfTensors >> 20)
+        guard options.tensorMemory == nil else {
+            Console.log(
+                "warning: this process may take \(left >> 20) MiB more, and --tensor-memory should be a quarter of it at "
+                    + "most (\(fitting)), or requests may end the server")
+            return
+        }
+        Console.log(
+            "  tensor memory: \(fitting) MiB, a quarter of the \(left >> 20) MiB that this process may take more")
+        pool.lowerBudget(to: fitting << 20)
+    }
+
+    /// So many times the bytes of a request may be there: as its body, its batch, its results, its reply.
+    private static let copiesOfTensors = 4
 
     /// How long replies that are already computed may take to reach their clients.
     private static let lastRepliesMilliseconds: Int64 = 2000

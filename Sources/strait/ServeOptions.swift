@@ -86,8 +86,12 @@ struct ServeOptions: ParsableArguments {
     @Option(help: "Requests that may wait; the low class may take four fifths of them.")
     var maxQueue = 10_000
 
-    @Option(help: "Memory for the tensors of all requests in flight, in MiB.")
-    var tensorMemory = 1024
+    @Option(
+        help: ArgumentHelp(
+            "Memory for the tensors of all requests in flight, in MiB. Default: 1024, or a quarter of what this process "
+                + "may take beside the models.",
+            discussion: "A request's bytes may be there four times: as its body, its batch, its results, its reply."))
+    var tensorMemory: Int?
 
     @Option(help: "The largest body of one request, in MiB.")
     var maxBody = 256
@@ -134,6 +138,9 @@ struct ServeOptions: ParsableArguments {
                 + "on the loader's path.", valueName: "path"))
     var onnxRuntime: String?
 
+    /// The tensor memory asked for, or the usual, in MiB.
+    var mostTensorMemory: Int { tensorMemory ?? 1024 }
+
     mutating func validate() throws {
         try check(
             ["none", "explicit", "poll"].contains(modelControlMode),
@@ -176,10 +183,11 @@ struct ServeOptions: ParsableArguments {
         try check(!noLearned || learned == nil, "--learned and --no-learned contradict each other")
         try check((1...1_000_000).contains(maxQueue), "--max-queue is \(maxQueue); expected 1 to 1000000")
         try check(
-            (1...1_048_576).contains(tensorMemory), "--tensor-memory is \(tensorMemory); expected MiB, 1 to 1048576")
+            (1...1_048_576).contains(mostTensorMemory),
+            "--tensor-memory is \(mostTensorMemory); expected MiB, 1 to 1048576")
         try check(
-            (1...tensorMemory).contains(maxBody),
-            "--max-body is \(maxBody); expected MiB, 1 to --tensor-memory's \(tensorMemory)")
+            (1...mostTensorMemory).contains(maxBody),
+            "--max-body is \(maxBody); expected MiB, 1 to --tensor-memory's \(mostTensorMemory)")
         try check(
             (1...1_000_000).contains(maxConnections), "--max-connections is \(maxConnections); expected 1 to 1000000")
         try check(

@@ -122,7 +122,7 @@ def test_little_memory_that_the_server_was_told_of(repository):
     assert ledger.total("refused") > 0, "the memory was enough; nothing was tried"
 
 
-@pytest.mark.xfail(reason="an allocation that fails ends the process: SlabPool's, and NIO's for the reply")
+@pytest.mark.xfail(reason="an allocation that fails, other than for tensors that come in, ends the process")
 def test_little_memory_that_the_server_was_not_told_of(repository):
     """As in a container with less than the default of --tensor-memory."""
     ledger = Ledger()

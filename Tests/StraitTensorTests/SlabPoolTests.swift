@@ -31,6 +31,29 @@ internal import Testing
         #expect(try pool.take(60_000).bytes.count >= 60_000)
     }
 
+    @Test func `what the system refuses is an error, and is not counted`() throws {
+        let pool = SlabPool(budget: .max)
+        let held = try pool.take(2048)
+        // One that is idle, which is given up first.
+        _ = try pool.take(4096)
+        // No machine has so many addresses.
+        let tooMuch = 1 << 60
+        #expect(throws: SlabError.systemRefused(requested: tooMuch)) { try pool.take(tooMuch) }
+        #expect(pool.bytesInUse == held.bytes.count)
+        #expect(try pool.take(4096).bytes.count == 4096)
+    }
+
+    @Test func `a budget goes down, never up`() throws {
+        let pool = SlabPool(budget: 1 << 20)
+        let held = try pool.take(1 << 16)
+        pool.lowerBudget(to: 1 << 15)
+        pool.lowerBudget(to: 1 << 18)
+        #expect(pool.budget == 1 << 15)
+        #expect(throws: SlabError.budgetExceeded(requested: 1024, inUse: held.bytes.count, budget: 1 << 15)) {
+            try pool.take(1024)
+        }
+    }
+
     @Test(arguments: 0..<20)
     func `random use never loses or doubles a byte`(seed: UInt64) {
         var generator = SystemRandomNumberGenerator()
