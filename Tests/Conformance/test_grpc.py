@@ -2,7 +2,9 @@
 """gRPC's answers are onnxruntime's, and what the server tells of itself is what it tells over HTTP."""
 
 import asyncio
+import json
 import queue
+import subprocess
 
 import grpc
 import numpy as np
@@ -12,7 +14,7 @@ import tritonclient.grpc.aio
 from grpc_client import FIELDS, LARGEST, ask, connected, tensors, typed_request
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from reference import INPUTS, PATIENT, every_type, expected
-from server import ANSWER_LIMIT, MODELS
+from server import ANSWER_LIMIT, MODELS, STRAIT
 from test_answers import BATCHABLE, assert_same
 from tritonclient.grpc import service_pb2
 from tritonclient.utils import InferenceServerException, deserialize_bytes_tensor
@@ -236,3 +238,28 @@ def test_a_message_beyond_the_limit_is_refused_and_the_next_is_taken(server):
         assert failure.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
         inputs = INPUTS["identity_fp32"](np.random.default_rng(2), 1)
         assert stub.ModelInfer(typed_request("identity_fp32", inputs), timeout=ANSWER_LIMIT).outputs
+
+
+# -- our own client ------------------------------------------------------------------------------------------------
+
+
+def load(server, *arguments):
+    return subprocess.run([STRAIT, "load", "--protocol", "grpc", "--url", f"grpc://{server.grpc_url}", "--quiet",
+                           "--duration", "500ms", "--warmup", "0s", *arguments], capture_output=True, text=True,
+                          timeout=60)
+
+
+def test_strait_load_speaks_grpc(server):
+    told = load(server, "--model", "identity_fp32,shape=INPUT0:2x3", "--model", "identity_bytes", "--concurrency", "3",
+                "--json", "-")
+    assert told.returncode == 0, told.stderr
+    for row in json.loads(told.stdout):
+        assert row["sent"] == row["in_time"] > 0, row
+
+
+def test_strait_load_tells_what_grpc_refuses(server):
+    told = load(server, "--model", "nobody", "--concurrency", "1")
+    assert told.returncode == 1
+    assert "nobody" in told.stderr and "404" in told.stderr
+    told = load(server, "--model", "identity_fp32", "--concurrency", "1", "--encoding", "json")
+    assert told.returncode == 1 and "gRPC has no JSON" in told.stderr
