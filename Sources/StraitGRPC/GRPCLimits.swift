@@ -50,8 +50,9 @@ package struct GRPCLimits: Sendable, Hashable {
         let limits = self
         configuration.channelDebuggingCallbacks.onAcceptHTTP2Stream = { channel in
             channel.eventLoop.makeCompletedFuture {
+                let filter = try channel.parent?.pipeline.syncOperations.handler(type: ResetFilter.self)
                 try channel.pipeline.syncOperations.addHandler(
-                    MessageGate(limits: limits, budget: budget), position: .first)
+                    MessageGate(limits: limits, budget: budget, calls: filter?.calls), position: .first)
             }
         }
         return configuration

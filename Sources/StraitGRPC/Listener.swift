@@ -44,7 +44,9 @@ struct Listener: HTTP2ServerTransport.ListenerFactory {
                         value: AdaptiveRecvByteBufferAllocator(
                             minimum: 1024, initial: 16 << 10, maximum: Self.largestReadBytes))
                     let isAdmitted = connections.add(channel)
-                    let configured = connectionConfigurator.configure(channel: channel, tls: .none)
+                    let configured = channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandler(ResetFilter(calls: OpenCalls()))
+                    }.flatMap { connectionConfigurator.configure(channel: channel, tls: .none) }
                     configured.whenComplete { result in
                         if case .success = result, isAdmitted { return }
                         channel.close(promise: nil)

@@ -17,6 +17,9 @@ final class MessageGate: ChannelInboundHandler {
 
     private let limits: GRPCLimits
     private let budget: IncomingBudget
+    /// Where the call is entered while it is open, and by which number.
+    private let calls: OpenCalls?
+    private var stream: Int?
     /// The bytes of the prefix of the message that is coming in, which tell its length.
     private var prefix: [UInt8] = []
     /// Bytes of it that are still to come.
@@ -28,14 +31,23 @@ final class MessageGate: ChannelInboundHandler {
     private var isRefused = false
     private var patience: Scheduled<Void>?
 
-    init(limits: GRPCLimits, budget: IncomingBudget) {
+    init(limits: GRPCLimits, budget: IncomingBudget, calls: OpenCalls?) {
         self.limits = limits
         self.budget = budget
+        self.calls = calls
         prefix.reserveCapacity(Self.prefixLength)
     }
 
     /// A byte that says whether it is compressed, and four with the length.
     private static let prefixLength = 5
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        // Known from the start of every stream that a client opens.
+        guard let id = try? context.channel.syncOptions?.getOption(HTTP2StreamChannelOptions.streamID) else { return }
+        let stream = Int(id)
+        self.stream = stream
+        calls?.add(context.channel, stream)
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isRefused else { return }
@@ -83,6 +95,8 @@ final class MessageGate: ChannelInboundHandler {
         patience = nil
         budget.release(held)
         held = 0
+        if let stream { calls?.remove(stream) }
+        stream = nil
     }
 
     // -- messages ------------------------------------------------------------------------------------------------

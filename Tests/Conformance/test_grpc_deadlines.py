@@ -16,6 +16,7 @@ from grpc_client import connected, tensors, typed_request
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from reference import INPUTS, PATIENT
 from server import ANSWER_LIMIT, MODELS, Server
+from tritonclient.grpc import service_pb2
 from tritonclient.utils import InferenceServerException
 
 HOPELESS = 1  # microseconds, for a model of 20 ms
@@ -124,6 +125,19 @@ def test_who_cancels_leaves_the_queue_at_once(own_server):
     arrived, cancelled = counted(own_server)
     assert arrived == 18
     assert cancelled >= 10, own_server.read_log()
+
+
+def test_hundreds_of_cancelled_calls_leave_the_others_on_their_connection_alone(server):
+    """NIO by itself ends a connection after two hundred in half a minute."""
+    with connected(server) as stub:
+        stub.ModelInfer(slow(), timeout=ANSWER_LIMIT)
+        kept = [stub.ModelInfer.future(slow(rows=8), timeout=ANSWER_LIMIT) for _ in range(3)]
+        for _ in range(600):
+            call = stub.ModelInfer.future(slow(rows=8, priority=2), timeout=ANSWER_LIMIT)
+            stub.ServerLive(service_pb2.ServerLiveRequest(), timeout=ANSWER_LIMIT)  # so that it has been sent
+            call.cancel()
+        for call in kept:
+            assert call.result().outputs
 
 
 def test_a_lost_connection_takes_its_requests_along(own_server):

@@ -191,6 +191,33 @@ def test_streams_that_are_reset_at_once_cost_nothing(server):
     assert server.resident() - before < 64 << 20
 
 
+def test_a_reset_that_comes_byte_by_byte_ends_its_call_and_no_other(server):
+    with speaking(server) as connection:
+        for stream in (1, 5, 9):
+            connection.call(stream)
+            connection.data(stream, good()[:20])
+            reset = connection.frame(RESET, 0, stream, struct.pack(">I", 8))
+            for place in range(len(reset)):
+                connection.socket.sendall(reset[place:place + 1])
+            connection.call(stream + 2)
+            whole = connection.frame(DATA, END_STREAM, stream + 2, good())
+            for place in range(0, len(whole), 7):
+                connection.socket.sendall(whole[place:place + 7])
+            assert connection.next({DATA}, stream + 2) is not None
+
+
+def test_who_does_nothing_but_reset_is_hung_up_on(server):
+    with speaking(server) as connection:
+        connection.socket.settimeout(ANSWER_LIMIT)
+        with contextlib.suppress(ConnectionError):
+            for stream in range(1, 40_000, 2):
+                connection.call(stream)
+                connection.socket.sendall(connection.frame(RESET, 0, stream, struct.pack(">I", 8)))
+            while connection.receive():
+                pass
+    assert is_served(server)
+
+
 @pytest.mark.parametrize("noise", [b"GET / HTTP/1.1\r\nHost: strait\r\n\r\n", bytes(100), os.urandom(1000),
                                    PREFACE + bytes(50), PREFACE + b"\xff" * 200])
 def test_what_is_not_http2_is_hung_up_on(server, noise):
