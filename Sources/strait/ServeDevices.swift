@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import CUDARuntime
 internal import OnnxRuntime
 internal import StraitDevices
 internal import StraitPlatform
@@ -47,10 +48,13 @@ struct ServeDevices {
                 made = [
                     CPUDevice(laneCount: lanes ?? own.count, cores: own, environment: environment, pool: pool)
                 ]
-            case .cuda(let index, _):
-                throw Refusal(
-                    description: "--device \(specification.text): this program cannot run models on GPUs, of which "
-                        + "number \(index) is asked for")
+            case .cuda(let index, let options):
+                guard let environment else {
+                    throw Refusal(description: "--device \(specification.text): there is no ONNX Runtime to run models")
+                }
+                let cuda = try CUDAOptions(ordinal: index, options, of: specification.text)
+                let loader = try OrtAcceleratorLoader(cuda, in: environment)
+                made = [try CUDADevice(cuda, runtime: CUDARuntime.load(), loader: loader, pool: pool)]
             case .virtual(let model, let options):
                 let group = VirtualGroup(
                     try VirtualSpec(model: model, options: options), number: virtualGroups.count,
