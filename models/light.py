@@ -4,8 +4,8 @@
 
     python models/light.py --repository DIR --output DIR
 
-writes squeezenet, resnet50 and encoder (MiniLM's shape) with made-up weights, beside magika and silero_vad, which have
-real ones and small files, from the demo repository.
+writes squeezenet, resnet50 and encoder (MiniLM's shape) with made-up weights, beside magika, which has
+real ones and a small file, from the demo repository.
 
 Each large weight is a formula of constants in the graph, which ONNX Runtime computes once when it loads the model. So answers depend on every input, and are those of no real network.
 """
@@ -22,7 +22,7 @@ import minilm
 import squeezenet
 
 SMALLEST_FORMULA = 4096  # elements; below that the weights themselves are no larger
-COPIED = ["magika", "silero_vad"]
+COPIED = ["magika"]
 VOCABULARY, POSITIONS, INNER = 30522, 512, 1536  # MiniLM's
 
 
