@@ -56,17 +56,16 @@ struct ProfileCommand: ParsableCommand {
             executableDirectory: Surroundings.executableDirectory, setupDirectory: ".strait/onnxruntime")
         let library = try OnnxRuntimeLibrary.load(searching: candidates)
         let pool = SlabPool(budget: Self.tensorMemory)
-        let placement = options.placement
-        let device = CPUDevice(
-            laneCount: placement.laneCount, cores: placement.laneCores, environment: try Environment(library: library),
-            pool: pool)
+        let device = try ServeDevices(
+            [try options.specification], environment: try Environment(library: library), pool: pool
+        ).devices[0]
         // An engine that is never started: loading is the same as for serving.
         let catalog = try ModelCatalog(
             repository: repository, engine: Engine(policy: .strait, device: device), pool: pool
         ) {
             Console.log("  \($0)")
         }
-        let bench = DeviceBench(device, cores: device.cores, pool: pool)
+        let bench = DeviceBench(device, cores: (device as? CPUDevice)?.cores ?? [], pool: pool)
         defer { bench.stop() }
         let targets = try prepare(catalog, bench)
         let plan = ProfilePlan(
@@ -115,7 +114,7 @@ struct ProfileCommand: ParsableCommand {
         return targets
     }
 
-    private func announce(_ plan: ProfilePlan, _ device: CPUDevice, _ models: Int) {
+    private func announce(_ plan: ProfilePlan, _ device: any Device, _ models: Int) {
         Console.log(
             "profiling \(models) model(s) on \(device.laneCount) lane(s) of \(device.name): \(plan.steps.count) steps, "
                 + "\(Self.words(plan.expected)) at most")

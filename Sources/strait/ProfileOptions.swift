@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import ArgumentParser
+internal import StraitDevices
 internal import StraitFormats
 internal import StraitPlatform
 
@@ -14,6 +15,12 @@ struct ProfileOptions: ParsableArguments {
             "Where the profile goes. Default: DIR.profile.json beside the repository, where serve looks for it.",
             valueName: "file"))
     var output: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "What to measure, as serve's --device has it, such as cpu:cores=0,lanes=2 or cuda:0. Of several equal ones the "
+                + "first. Default: one CPU device, of which the next two flags tell.", valueName: "device"))
+    var device: String?
 
     @Option(help: "Batches that run at the same time, as they will when serving. Default: one fewer than cores.")
     var lanes: Int?
@@ -57,6 +64,10 @@ struct ProfileOptions: ParsableArguments {
         try check(
             (modelRepository == nil) != (draw == nil),
             "give --model-repository to measure, or --draw to draw; one of them")
+        try check(
+            device == nil || lanes == nil && laneCores == nil,
+            "--lanes and --lane-cores are of a CPU device; with --device say cpu:lanes=N,cores=LIST")
+        do { _ = try specification } catch { throw ValidationError(error.description) }
         try check(lanes.map { (1...256).contains($0) } ?? true, "--lanes is \(lanes ?? 0); expected 1 to 256")
         try check(
             laneCores.map { CoreSet.parse($0) != nil } ?? true,
@@ -119,13 +130,13 @@ struct ProfileOptions: ParsableArguments {
         return (quick ? "quick" : "full") + shapes
     }
 
-    // -- lanes ----------------------------------------------------------------------------------------------------
+    // -- the device -----------------------------------------------------------------------------------------------
 
-    /// Where lanes go: as `strait serve` places them.
-    var placement: (laneCount: Int, laneCores: [Int]) {
-        let allowed = CoreSet.allowed().isEmpty ? [0] : CoreSet.allowed()
-        let given = laneCores.flatMap(CoreSet.parse)
-        let laneCount = lanes ?? given?.count ?? max(1, allowed.count - 1)
-        return (laneCount, given ?? Array(allowed.prefix(laneCount)))
+    /// What is measured.
+    var specification: DeviceSpecification {
+        get throws(DeviceSpecification.Misspelling) {
+            guard let device else { return DeviceSpecification(cores: laneCores.flatMap(CoreSet.parse), lanes: lanes) }
+            return try DeviceSpecification(device)
+        }
     }
 }
