@@ -58,9 +58,10 @@ ECHO_BOUND = 0.9  # of a bare echo's requests a second, at 4 and 16 connections
 COPY_BOUND = 1.0  # GB/s in and out over HTTP, 602,112 bytes
 
 
-def measure(server, size, protocol, connections, seconds):
-    rows, used = server.load("--model", f"{MODEL},shape=INPUT0:{SIZES[size]}", "--concurrency", connections, "--duration",
-                             f"{int(1000 * seconds)}ms", "--high-share", 0, protocol=protocol)
+def measure(options, server, size, protocol, connections, seconds):
+    pinned = () if options.client_core is None else ("--cores", options.client_core)
+    rows, used = server.load(*pinned, "--model", f"{MODEL},shape=INPUT0:{SIZES[size]}", "--concurrency", connections,
+                             "--duration", f"{int(1000 * seconds)}ms", "--high-share", 0, protocol=protocol)
     row = side.total(rows)
     answers = row["in_time"] + row["late"]
     if answers < 0.999 * row["sent"]:
@@ -79,12 +80,13 @@ def run(options, servers, memory):
         for server in servers:
             for protocol, connections in cases:
                 if server.has_http or protocol == "grpc":
-                    measure(server, size, protocol, connections, options.warm_up)
+                    measure(options, server, size, protocol, connections, options.warm_up)
         for number in range(options.rounds):
             for protocol, connections in cases:
                 order = [server for server in servers if server.has_http or protocol == "grpc"]
                 for server in order if number % 2 == 0 else order[::-1]:
-                    found.append({"round": number + 1, **measure(server, size, protocol, connections, options.seconds)})
+                    found.append({"round": number + 1, **measure(options, server, size, protocol, connections,
+                                                                 options.seconds)})
             print(f"  {size} bytes, round {number + 1} of {options.rounds} done", file=sys.stderr, flush=True)
         for server in servers:
             memory.setdefault(server.name, {})[size] = server.memory()
@@ -148,6 +150,7 @@ def main():
     parser.add_argument("--seconds", type=float, help="length of a round (default 3)")
     parser.add_argument("--quick", action="store_true", help="two rounds of a second: to try it")
     parser.add_argument("--lanes", type=int, help="Strait's lanes (default its own: one fewer than cores)")
+    parser.add_argument("--client-core", type=int, help="the core of the load generator (default any)")
     parser.add_argument("--echo", type=pathlib.Path, default=side.ROOT / ".build/release/GRPCEcho",
                         help="a bare gRPC echo to run beside them, if it is there (default .build/release/GRPCEcho)")
     parser.add_argument("--output", type=pathlib.Path, default=side.ROOT / ".build/against-triton",
@@ -192,7 +195,8 @@ def main():
           f"{(time.monotonic() - started) / 60:.1f} minutes.")
     result = options.output / "against_triton.json"
     result.write_text(json.dumps({
-        "machine": about, "rounds": options.rounds, "seconds": options.seconds, "lanes": options.lanes, "rows": rows,
+        "machine": about, "rounds": options.rounds, "seconds": options.seconds, "lanes": options.lanes,
+        "client_core": options.client_core, "rows": rows,
         "memory": memory, "targets": [{"target": target, "found": value, "met": bool(met)} for target, value, met in verdicts],
     }, indent=1) + "\n", encoding="utf-8")
     print(f"As JSON: {result}")

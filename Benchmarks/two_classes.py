@@ -9,9 +9,11 @@ Triton 2.51 runs the model in its Python backend, one instance, as a program tha
 kernel's timer slack turned off. Strait runs it on `--device virtual:fixed,ms=8`, one lane, whose thread sleeps too. On a busy
 machine both wake late, which delays the answer and the next request: "model took" shows it for Triton, "told late" for Strait.
 
-Triton serves it in three ways: `triton-fifo` with its default scheduler; `triton-priority` with two priority levels and the
+Triton serves it in four ways: `triton-fifo` with its default scheduler; `triton-priority` with two priority levels and the
 queue policy REJECT, where a request's own timeout bounds its time in the queue; `triton-tuned` the same with those bounds
-shortened by the service time, as one would who knows it, so that what is begun can still be in time.
+shortened by the service time, as one would who knows it, so that what is begun can still be in time; `triton-prefetch` with
+two instances that its rate limiter lets run by turns, so that the next request lies ready when one ends (with levels a single
+instance often idles, docs/triton.md), and bounds shortened by two service times.
 
 `strait load` drives all of them, open loop: one seed is one list of arrivals and classes, the same for all. Every run has a
 server of its own. The order of the servers changes from run to run. Needs `make build triton`; everything is left as
@@ -29,7 +31,7 @@ import time
 import side_by_side as side
 
 MODEL = "fixed"
-SYSTEMS = ("triton-fifo", "triton-priority", "triton-tuned", "strait", "edf-priority", "fifo")
+SYSTEMS = ("triton-fifo", "triton-priority", "triton-tuned", "triton-prefetch", "strait", "edf-priority", "fifo")
 CLASSES = ("high", "low")
 # What Strait says at its end of how late its virtual device was told of events.
 PACING = re.compile(r" events, late by (p50 [\d.]+ \S+), (p99 [\d.]+ \S+), at most")
@@ -38,8 +40,12 @@ CONFIG = """name: "fixed"
 {backend}max_batch_size: 1
 input [ {{ name: "INPUT0" data_type: TYPE_FP32 dims: [ 4 ] }} ]
 output [ {{ name: "OUTPUT0" data_type: TYPE_FP32 dims: [ 4 ] }} ]
-instance_group [ {{ count: 1 kind: KIND_CPU }} ]
+instance_group [ {instances} ]
 {more}"""
+ONE_INSTANCE = "{ count: 1 kind: KIND_CPU }"
+# Two processes, of which Triton's rate limiter lets one run at a time.
+TWO_BY_TURNS = '{ count: 2 kind: KIND_CPU rate_limiter { resources [ { name: "device" count: 1 } ] } }'
+BY_TURNS = ("--rate-limit", "execution_count", "--rate-limit-resource", "device:1")
 BACKEND = 'backend: "python"\n'
 # The default timeout must be longer than a request's for that to count; a second is longer than any.
 UNBOUNDED_US = 1_000_000
@@ -79,19 +85,22 @@ def write_repositories(options):
     """A repository for each way in which Triton is run, and one for Strait."""
     service = int(1000 * options.service_ms)
     high, low = (int(1000 * deadline) for deadline in (options.high_ms, options.low_ms))
-    ways = {"triton-fifo": "", "triton-priority": PRIORITIES.format(high=UNBOUNDED_US, low=UNBOUNDED_US),
-            "triton-tuned": PRIORITIES.format(high=high - service, low=low - service)}
+    ways = {"triton-fifo": (ONE_INSTANCE, ""),
+            "triton-priority": (ONE_INSTANCE, PRIORITIES.format(high=UNBOUNDED_US, low=UNBOUNDED_US)),
+            "triton-tuned": (ONE_INSTANCE, PRIORITIES.format(high=high - service, low=low - service)),
+            "triton-prefetch": (TWO_BY_TURNS, PRIORITIES.format(high=high - 2 * service, low=low - 2 * service))}
     shutil.rmtree(options.output / "models", ignore_errors=True)
-    for name, more in ways.items():
-        side.write_model(options.output / "models" / name, MODEL, CONFIG.format(backend=BACKEND, more=more),
+    for name, (instances, more) in ways.items():
+        side.write_model(options.output / "models" / name, MODEL,
+                         CONFIG.format(backend=BACKEND, instances=instances, more=more),
                          PROGRAM.format(nanoseconds=1000 * service))
-    side.write_model(options.output / "models/strait", MODEL, CONFIG.format(backend="", more=""))
+    side.write_model(options.output / "models/strait", MODEL, CONFIG.format(backend="", instances=ONE_INSTANCE, more=""))
 
 
 def server(options, system):
     models = options.output / "models"
     if system.startswith("triton"):
-        return side.triton(system, models / system, options.output)
+        return side.triton(system, models / system, options.output, *(BY_TURNS if system == "triton-prefetch" else ()))
     return side.strait(system, models / "strait", options.output, "--policy", system, "--device",
                        f"virtual:fixed,ms={options.service_ms:g}")
 
