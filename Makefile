@@ -130,7 +130,7 @@ bench-triton: setup build triton ## what serving costs, beside Triton: an identi
 	STRAIT_BENCHMARKS=1 $(SWIFT) build -c release --product GRPCEcho
 	$(PYTHON) Benchmarks/against_triton.py $(BENCH_FLAGS)
 
-bench-two-classes: setup build triton ## two classes with deadlines, beside Triton (45 minutes, on a quiet machine; BENCH_FLAGS=--quick to try it)
+bench-two-classes: setup build triton ## two classes with deadlines, beside Triton (50 minutes, on a quiet machine; BENCH_FLAGS=--quick to try it)
 	$(PYTHON) Benchmarks/two_classes.py $(BENCH_FLAGS)
 
 bench-core: ## what a decision of the scheduler costs, each policy against edf-priority
