@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Triton's extensions over gRPC: shared memory, classes, models that come and go, settings; shared with HTTP."""
 
-import contextlib
+import functools
 import os
 import shutil
-import uuid
 
 import numpy as np
 import pytest
+import regions
 import tritonclient.grpc
 import tritonclient.utils.shared_memory as shm
 from grpc_client import ask, connected, tensors, typed_request
 from reference import INPUTS, PATIENT, expected
+from regions import region
 from server import ANSWER_LIMIT, MODELS, Server
 from tritonclient.utils import InferenceServerException
 
@@ -24,29 +25,8 @@ def triton(server):
         yield made
 
 
-@contextlib.contextmanager
-def region(client, size):
-    """(name, handle) of a region of its own, registered with the server."""
-    name = f"strait-{uuid.uuid4().hex}"
-    handle = shm.create_shared_memory_region(name, f"/{name}", size)
-    client.register_system_shared_memory(name, f"/{name}", size)
-    try:
-        yield name, handle
-    finally:
-        client.unregister_system_shared_memory(name)
-        shm.destroy_shared_memory_region(handle)
-
-
-def shared_input(name, array, kind, place, size=None, offset=0):
-    made = tritonclient.grpc.InferInput(name, list(array.shape), kind)
-    made.set_shared_memory(place, array.nbytes if size is None else size, offset)
-    return made
-
-
-def shared_output(name, place, size, offset=0):
-    made = tritonclient.grpc.InferRequestedOutput(name)
-    made.set_shared_memory(place, size, offset)
-    return made
+shared_input = functools.partial(regions.shared_input, tritonclient.grpc)
+shared_output = functools.partial(regions.shared_output, tritonclient.grpc)
 
 
 # -- shared memory -------------------------------------------------------------------------------------------------

@@ -1,44 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tensors in shared memory, by the client's own module; and what happens to memory that is not what it should be."""
 
-import contextlib
+import functools
 import os
 import pathlib
 import uuid
 
 import numpy as np
 import pytest
+import regions
 import tritonclient.http
 import tritonclient.utils.shared_memory as shm
 from reference import PATIENT, expected
+from regions import region
 from tritonclient.utils import InferenceServerException, serialize_byte_tensor
 
 OBJECTS = pathlib.Path("/dev/shm")
 
-
-@contextlib.contextmanager
-def region(client, size, offset=0, registered=None):
-    """(name, handle) of a region of its own, registered with the server."""
-    name = f"strait-{uuid.uuid4().hex}"
-    handle = shm.create_shared_memory_region(name, f"/{name}", size)
-    client.register_system_shared_memory(name, f"/{name}", registered or size - offset, offset)
-    try:
-        yield name, handle
-    finally:
-        client.unregister_system_shared_memory(name)
-        shm.destroy_shared_memory_region(handle)
-
-
-def shared_input(name, array, kind, place, size=None, offset=0):
-    made = tritonclient.http.InferInput(name, list(array.shape), kind)
-    made.set_shared_memory(place, array.nbytes if size is None else size, offset)
-    return made
-
-
-def shared_output(name, place, size, offset=0):
-    made = tritonclient.http.InferRequestedOutput(name)
-    made.set_shared_memory(place, size, offset)
-    return made
+shared_input = functools.partial(regions.shared_input, tritonclient.http)
+shared_output = functools.partial(regions.shared_output, tritonclient.http)
 
 
 ROWS = np.arange(12, dtype=np.float32).reshape(3, 4)
