@@ -184,6 +184,8 @@ package final class VirtualGroup: Sendable {
             wakeup.signal()
             thread.join()
         }
+        // Who is told owns the devices, which own this.
+        state.withLock { state in for device in state.drivers.indices { state.drivers[device] = nil } }
         answers.stop()
     }
 
