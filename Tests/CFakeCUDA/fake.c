@@ -47,6 +47,25 @@ static struct {
     } failures[FAKE_ENTRIES];
 } fake;
 
+static pthread_cond_t given_back = PTHREAD_COND_INITIALIZER;
+static int is_claimed;
+
+void fake_cuda_claim(void) {
+    pthread_mutex_lock(&lock);
+    while (is_claimed) {
+        pthread_cond_wait(&given_back, &lock);
+    }
+    is_claimed = 1;
+    pthread_mutex_unlock(&lock);
+}
+
+void fake_cuda_give_back(void) {
+    pthread_mutex_lock(&lock);
+    is_claimed = 0;
+    pthread_cond_signal(&given_back);
+    pthread_mutex_unlock(&lock);
+}
+
 void fake_cuda_reset(int devices, size_t memory_bytes, int64_t copy_overhead, int64_t copy_ns_per_kib) {
     pthread_mutex_lock(&lock);
     memset(&fake, 0, sizeof fake);

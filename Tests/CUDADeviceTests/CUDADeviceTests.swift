@@ -11,11 +11,14 @@ internal import Testing
 
 @testable internal import CUDARuntime
 
-/// All share one stand-in, so they run one after the other.
-@Suite(.serialized) struct CUDADeviceTests {
+/// All share one stand-in, with other suites too, so they run one after the other. A class, to give it back at its end.
+@Suite(.serialized) final class CUDADeviceTests {
     /// A copy takes 10 µs and 1 µs for each KiB.
     private static let (overhead, perKiB): (Int64, Int64) = (10_000, 1_000)
     private let pool = SlabPool(budget: 1 << 24)
+
+    init() { fake_cuda_claim() }
+    deinit { fake_cuda_give_back() }
 
     private func runtime(devices: Int = 1, memory: Int = 1 << 30) -> CUDARuntime {
         fake_cuda_reset(CInt(devices), memory, Self.overhead, Self.perKiB)

@@ -86,6 +86,8 @@ internal import Testing
     }
 
     @Test func `copies are measured on a device, alone and beside each other`() throws {
+        fake_cuda_claim()
+        defer { fake_cuda_give_back() }
         fake_cuda_reset(1, 1 << 30, 10_000, 1_000)
         let folder = try folder()
         var settings = CheckSettings(target: .cuda(0), repository: folder, output: folder + "/results")

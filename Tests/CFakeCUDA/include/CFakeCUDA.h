@@ -15,6 +15,11 @@
 // The functions.
 const cuda_api *fake_cuda_table(void);
 
+// There is one device, whatever suites run beside each other: the caller has it, once no one else does, until it gives it
+// back.
+void fake_cuda_claim(void);
+void fake_cuda_give_back(void);
+
 // Forgets everything. Copies take `copy_overhead` ns and `copy_ns_per_kib` for each 1024 bytes, one at a time in each
 // direction.
 void fake_cuda_reset(int devices, size_t memory_bytes, int64_t copy_overhead, int64_t copy_ns_per_kib);
