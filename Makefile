@@ -158,7 +158,7 @@ profile: setup build ## measure the demo models on two lanes into PROFILE=FOLDER
 		--shape minilm,input_ids:1x64,attention_mask:1x64 --shape ocr_rec,x:1x3x48x320 $(PROFILE_FLAGS) \
 		--figure docs/figures/profile.svg
 
-interference: setup build ## what lanes beyond cores do to predictions on the server, with and without interference (half an hour, on a quiet machine)
+interference: setup build ## what lanes beyond cores do to predictions on the server, with and without interference (an hour, on a quiet machine)
 	$(PYTHON) scripts/interference
 
 fidelity-virtual: build ## a server on four virtual GPUs beside the simulator, the same requests (half an hour, on a quiet machine)
