@@ -110,7 +110,7 @@ fuzz: ## make up inputs for one decoder, DECODER=request (all: Fuzzing/dictionar
 		-max_total_time=$(SECONDS) -max_len=8192 -timeout=5 -rss_limit_mb=2048 -malloc_limit_mb=256 \
 		-dict=../Fuzzing/dictionaries/$(DECODER).dict $(DECODER) ../Tests/FuzzCorpus/$(DECODER)
 
-bench: setup build ## what serving costs, beside ONNX Runtime in a loop (two minutes, on a quiet machine)
+bench: setup build ## what serving costs, beside ONNX Runtime in a loop (three minutes, on a quiet machine)
 	$(VENV_PYTHON) Benchmarks/serving.py
 
 count: ## instructions of the scheduler's step and the codecs against Benchmarks/instructions.json, within 1 % (needs valgrind)

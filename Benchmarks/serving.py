@@ -6,8 +6,12 @@
 2. Squeezenet (602,112 bytes in): answers per second through the server with one lane, against ONNX Runtime called in a
    loop by a process pinned to the lane's core. Rounds alternate, so that a slow moment of the machine hits both; the
    ratio of each pair is printed, and their median.
+3. The same with a lane on each of two cores, against two such processes at the same time. Network and client have no core
+   of their own then, so that the answers per second fall behind by what they take; what the server adds is its processor
+   time per answer less that of a run in the loop.
 
-The lane has the first core; network and client share the second. Needs `make setup build`; takes about two minutes.
+In 1 and 2 the lane has the first core; network and client share the second. Needs `make setup build`; takes about three
+minutes.
 """
 
 import argparse
@@ -38,16 +42,27 @@ session = onnxruntime.InferenceSession(sys.argv[1], options, providers=["CPUExec
 image = numpy.random.default_rng(1).random((1, 3, 224, 224), dtype=numpy.float32)
 feed = {session.get_inputs()[0].name: image}
 for _ in range(20): session.run(None, feed)
-count, start = 0, time.monotonic()
+count, start, used = 0, time.monotonic(), time.process_time()
 while time.monotonic() - start < float(sys.argv[3]):
     session.run(None, feed)
     count += 1
-print(count / (time.monotonic() - start))
+print(count / (time.monotonic() - start), (time.process_time() - used) / count)
 """
 
 
+def raw(cores, seconds):
+    """ONNX Runtime in a loop on each of the cores at the same time; (runs per second in all, processor seconds a run)."""
+    loops = [subprocess.Popen([sys.executable, "-c", RAW_LOOP, MODELS / "squeezenet/1/model.onnx", str(core), str(seconds)],
+                              stdout=subprocess.PIPE, text=True) for core in cores]
+    found = [[float(number) for number in loop.communicate()[0].split()] for loop in loops]
+    return sum(rate for rate, _ in found), statistics.mean(cost for _, cost in found)
+
+
 class Server:
-    """The release server on a free port, ended with the block."""
+    """The release server on a free port with a lane on each of some cores, ended with the block."""
+
+    def __init__(self, cores=(LANE_CORE,)):
+        self.cores = cores
 
     def __enter__(self):
         with socket.socket() as probe:
@@ -55,7 +70,8 @@ class Server:
             self.port = probe.getsockname()[1]
         self.process = subprocess.Popen(
             [STRAIT, "serve", "--model-repository", MODELS, "--http-address", "127.0.0.1", "--http-port",
-             str(self.port), "--no-grpc", "--lanes", "1", "--lane-cores", str(LANE_CORE), "--no-learned"],
+             str(self.port), "--no-grpc", "--lanes", str(len(self.cores)), "--lane-cores", ",".join(map(str, self.cores)),
+             "--no-learned"],
             stderr=subprocess.DEVNULL)
         for _ in range(300):
             try:
@@ -81,13 +97,12 @@ class Server:
                     total += int(line.split()[1])
         return total
 
-    def load(self, model, outstanding, seconds):
+    def load(self, model, outstanding, seconds, client=("--cores", str(CLIENT_CORE))):
         """Drives the server; (answers per second, server's processor seconds and thread switches per answer)."""
         before, switches = self.processor_seconds(), self.voluntary_switches()
         output = subprocess.run(
             [STRAIT, "load", "--url", f"http://127.0.0.1:{self.port}", "--model", model, "--concurrency",
-             str(outstanding), "--duration", f"{seconds}s", "--warmup", "0s", "--cores", str(CLIENT_CORE), "--quiet",
-             "--json", "-"], check=True, capture_output=True, text=True).stdout
+             str(outstanding), "--duration", f"{seconds}s", "--warmup", "0s", *client, "--quiet", "--json", "-"], check=True, capture_output=True, text=True).stdout
         rows = json.loads(output[output.index("["):output.rindex("]") + 1])
         answers = sum(row["in_time"] + row["late"] for row in rows)
         return (answers / rows[0]["offered_seconds"], (self.processor_seconds() - before) / answers,
@@ -109,18 +124,31 @@ def main():
                   f" time and {switches:.2f} thread switches per request")
 
     print("squeezenet, 602,112 bytes in: the server's answers per second against ONNX Runtime in a loop")
-    model = MODELS / "squeezenet/1/model.onnx"
     ratios = []
     with Server() as server:
         server.load("squeezenet", 4, 2)
         for number in range(options.rounds):
-            raw = float(subprocess.run(
-                [sys.executable, "-c", RAW_LOOP, model, str(LANE_CORE), str(options.seconds)], check=True,
-                capture_output=True, text=True).stdout)
+            alone, _ = raw((LANE_CORE,), options.seconds)
             served, _, _ = server.load("squeezenet", 4, options.seconds)
-            ratios.append(served / raw)
-            print(f"  round {number + 1}: raw {raw:6.1f}/s, served {served:6.1f}/s, ratio {served / raw:.3f}", flush=True)
+            ratios.append(served / alone)
+            print(f"  round {number + 1}: raw {alone:6.1f}/s, served {served:6.1f}/s, ratio {served / alone:.3f}", flush=True)
     print(f"  median ratio {statistics.median(ratios):.3f} (lowest {min(ratios):.3f}, highest {max(ratios):.3f})")
+
+    if LANE_CORE == CLIENT_CORE:
+        return
+    cores = (LANE_CORE, CLIENT_CORE)
+    print("the same with two lanes, against two loops at the same time")
+    added = []
+    with Server(cores) as server:
+        server.load("squeezenet", 6, 2, client=())
+        for number in range(options.rounds):
+            rate, cost = raw(cores, options.seconds)
+            served, total, _ = server.load("squeezenet", 6, options.seconds, client=())
+            added.append(1e3 * (total - cost))
+            print(f"  round {number + 1}: raw {rate:6.1f}/s at {1e3 * cost:.2f} ms of a core, served {served:6.1f}/s at "
+                  f"{1e3 * total:.2f} ms; the server adds {added[-1]:+.2f} ms, and with the client an answer takes "
+                  f"{1e3 * (len(cores) / served - len(cores) / rate):+.2f} ms of a core more", flush=True)
+    print(f"  the server adds {statistics.median(added):+.2f} ms (lowest {min(added):+.2f}, highest {max(added):+.2f})")
 
 
 if __name__ == "__main__":
