@@ -102,7 +102,8 @@ class Server:
         before, switches = self.processor_seconds(), self.voluntary_switches()
         output = subprocess.run(
             [STRAIT, "load", "--url", f"http://127.0.0.1:{self.port}", "--model", model, "--concurrency",
-             str(outstanding), "--duration", f"{seconds}s", "--warmup", "0s", *client, "--quiet", "--json", "-"], check=True, capture_output=True, text=True).stdout
+             str(outstanding), "--duration", f"{seconds}s", "--warmup", "0s", *client, "--quiet", "--json", "-"],
+            check=True, capture_output=True, text=True).stdout
         rows = json.loads(output[output.index("["):output.rindex("]") + 1])
         answers = sum(row["in_time"] + row["late"] for row in rows)
         return (answers / rows[0]["offered_seconds"], (self.processor_seconds() - before) / answers,
