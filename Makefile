@@ -13,6 +13,7 @@ PROFILE ?= .build/profile
 PROFILE_FLAGS ?= --lanes 2
 BENCH_FLAGS ?=
 ARCH ?= 90
+SOAK_MINUTES ?= 60
 
 STRAIT := .build/release/strait
 VENV_PYTHON := .strait/venv/bin/python
@@ -163,6 +164,9 @@ interference: setup build ## what lanes beyond cores do to predictions on the se
 
 fidelity-virtual: build ## a server on four virtual GPUs beside the simulator, the same requests (half an hour, on a quiet machine)
 	$(PYTHON) scripts/fidelity-virtual
+
+soak: build ## an hour of overload on virtual devices with everything on: memory, descriptors, predictions (SOAK_MINUTES=60)
+	$(PYTHON) scripts/soak --minutes $(SOAK_MINUTES)
 
 bundle: setup ## one archive that checks a GPU machine without network, for ARCH=90 (sm_90a); downloads 255 MB once: docs/gpu.md
 	@$(PYTHON) scripts/bundle --arch $(ARCH) --swift $(SWIFT)
