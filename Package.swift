@@ -142,9 +142,6 @@ if !pureOnly {
     dependencies += [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-        // gRPC. Its transport brings BoringSSL, which takes most of a clean build.
-        .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.0"),
-        .package(url: "https://github.com/grpc/grpc-swift-nio-transport", from: "2.9.0"),
         .package(url: "https://github.com/apple/swift-nio-http2", from: "1.42.0"),
     ]
     targets += [
@@ -157,10 +154,7 @@ if !pureOnly {
             [
                 "StraitNetwork", "StraitServing", "StraitCore", "StraitPlatform", "StraitProtocol", "StraitTensor",
                 "StraitWire", protobuf,
-                .product(name: "GRPCCore", package: "grpc-swift-2"),
-                .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
                 .product(name: "NIOHPACK", package: "swift-nio-http2"),
-                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
             ] + nio),
         library(
             "StraitLoad",
@@ -198,6 +192,11 @@ if Context.environment["STRAIT_BENCHMARKS"] == "1" {
             path: "Benchmarks/Sources/InstructionCounts", swiftSettings: swiftSettings),
     ]
     if !pureOnly {
+        // What gRPC costs with the library for it. Its transport brings BoringSSL, which takes most of a clean build.
+        dependencies += [
+            .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.0"),
+            .package(url: "https://github.com/grpc/grpc-swift-nio-transport", from: "2.9.0"),
+        ]
         targets.append(
             .executableTarget(
                 name: "GRPCEcho",

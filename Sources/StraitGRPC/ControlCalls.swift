@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import GRPCCore
-internal import NIOCore
-internal import NIOPosix
 internal import StraitProtocol
 internal import StraitServing
 internal import StraitWire
@@ -14,43 +11,48 @@ struct ControlCalls: Sendable {
 
     private var service: InferenceService { control.service }
 
-    /// Puts them all on the router.
-    func register(on router: inout RPCRouter<Listener.Transport>) {
-        let log = control.log
+    /// All of them, by their names in the inference service.
+    var all: [String: ControlCall] {
+        var calls: [String: ControlCall] = [:]
+        func add<Request: SwiftProtobuf.Message, Response: SwiftProtobuf.Message>(
+            _ name: String, _ answer: @escaping @Sendable (Request) throws(ProtocolError) -> Response
+        ) {
+            calls[name] = ControlCall(name, control.log, answer)
+        }
+        let readiness = control.readiness
         // The server and its models.
-        router.control("ServerLive", log) { (_: Inference_ServerLiveRequest) in
-            Inference_ServerLiveResponse.with { $0.live = true }
+        add("ServerLive") { (_: Inference_ServerLiveRequest) in Inference_ServerLiveResponse.with { $0.live = true } }
+        add("ServerReady") { (_: Inference_ServerReadyRequest) in
+            Inference_ServerReadyResponse.with { $0.ready = readiness.isReady }
         }
-        router.control("ServerReady", log) { (_: Inference_ServerReadyRequest) in
-            Inference_ServerReadyResponse.with { $0.ready = control.readiness.isReady }
-        }
-        router.control("ModelReady", log, modelReady)
-        router.control("ServerMetadata", log, serverMetadata)
-        router.control("ModelMetadata", log, modelMetadata)
-        router.control("ModelConfig", log, modelConfiguration)
-        router.control("ModelStatistics", log, modelStatistics)
+        add("ModelReady", modelReady)
+        add("ServerMetadata", serverMetadata)
+        add("ModelMetadata", modelMetadata)
+        add("ModelConfig", modelConfiguration)
+        add("ModelStatistics", modelStatistics)
         // The repository.
-        router.control("RepositoryIndex", log, repositoryIndex)
-        router.control("RepositoryModelLoad", log, loadModel)
-        router.control("RepositoryModelUnload", log, unloadModel)
+        add("RepositoryIndex", repositoryIndex)
+        calls["RepositoryModelLoad"] = ControlCall("RepositoryModelLoad", control.log, loadModel)
+        calls["RepositoryModelUnload"] = ControlCall("RepositoryModelUnload", control.log, unloadModel)
         // Shared memory.
-        router.control("SystemSharedMemoryStatus", log, sharedMemoryStatus)
-        router.control("SystemSharedMemoryRegister", log, registerSharedMemory)
-        router.control("SystemSharedMemoryUnregister", log, unregisterSharedMemory)
-        router.control("CudaSharedMemoryStatus", log) { (_: Inference_CudaSharedMemoryStatusRequest) in
+        add("SystemSharedMemoryStatus", sharedMemoryStatus)
+        add("SystemSharedMemoryRegister", registerSharedMemory)
+        add("SystemSharedMemoryUnregister", unregisterSharedMemory)
+        add("CudaSharedMemoryStatus") { (_: Inference_CudaSharedMemoryStatusRequest) in
             Inference_CudaSharedMemoryStatusResponse()
         }
-        router.control("CudaSharedMemoryRegister", log) {
+        add("CudaSharedMemoryRegister") {
             (_: Inference_CudaSharedMemoryRegisterRequest) throws(ProtocolError)
                 -> Inference_CudaSharedMemoryRegisterResponse in
             throw ServerControl.noCudaMemory
         }
-        router.control("CudaSharedMemoryUnregister", log) { (_: Inference_CudaSharedMemoryUnregisterRequest) in
+        add("CudaSharedMemoryUnregister") { (_: Inference_CudaSharedMemoryUnregisterRequest) in
             Inference_CudaSharedMemoryUnregisterResponse()
         }
         // Settings.
-        router.control("TraceSetting", log, traceSettings)
-        router.control("LogSettings", log, logSettings)
+        add("TraceSetting", traceSettings)
+        add("LogSettings", logSettings)
+        return calls
     }
 
     private func find(_ name: String, _ version: String) throws(ProtocolError) -> ServedModel {
@@ -119,43 +121,44 @@ struct ControlCalls: Sendable {
     }
 
     private func loadModel(
-        _ request: Inference_RepositoryModelLoadRequest
-    ) async throws(ProtocolError) -> Inference_RepositoryModelLoadResponse {
-        try onlyRepository(request.repositoryName)
-        guard !request.parameters.keys.contains(where: { $0.hasPrefix("file:") }) else { throw ServerControl.noFiles }
-        var configuration: String?
-        if let given = request.parameters["config"] {
-            guard case .stringParam(let text) = given.parameterChoice else {
-                throw ProtocolError(
-                    .invalidArgument, "parameters.config: expected a configuration as JSON in string_param")
-            }
-            configuration = text
+        _ request: Inference_RepositoryModelLoadRequest,
+        _ completion: @escaping @Sendable (Result<Inference_RepositoryModelLoadResponse, ProtocolError>) -> Void
+    ) {
+        let configuration: String?
+        do throws(ProtocolError) {
+            try onlyRepository(request.repositoryName)
+            configuration = try Self.configuration(request)
+        } catch {
+            return completion(.failure(error))
         }
-        let (catalog, name) = (service.catalog, request.modelName)
-        try await result { catalog.load(name, configuration: configuration, completion: $0) }.get()
-        return .init()
+        service.catalog.load(request.modelName, configuration: configuration) { result in
+            completion(result.map { .init() })
+        }
+    }
+
+    /// The configuration that a request to load brings along; nil for the repository's.
+    private static func configuration(
+        _ request: Inference_RepositoryModelLoadRequest
+    ) throws(ProtocolError) -> String? {
+        guard !request.parameters.keys.contains(where: { $0.hasPrefix("file:") }) else { throw ServerControl.noFiles }
+        guard let given = request.parameters["config"] else { return nil }
+        guard case .stringParam(let text) = given.parameterChoice else {
+            throw ProtocolError(
+                .invalidArgument, "parameters.config: expected a configuration as JSON in string_param")
+        }
+        return text
     }
 
     private func unloadModel(
-        _ request: Inference_RepositoryModelUnloadRequest
-    ) async throws(ProtocolError) -> Inference_RepositoryModelUnloadResponse {
-        try onlyRepository(request.repositoryName)
-        let (catalog, name) = (service.catalog, request.modelName)
-        try await result { catalog.unload(name, completion: $0) }.get()
-        return .init()
-    }
-
-    /// What comes of work that another thread does; the call goes on where its connection lives.
-    private func result(
-        _ work: (@escaping @Sendable (Result<Void, ProtocolError>) -> Void) -> Void
-    ) async -> Result<Void, ProtocolError> {
-        await withCheckedContinuation { continuation in
-            let loop = MultiThreadedEventLoopGroup.currentEventLoop
-            work { result in
-                guard let loop else { return continuation.resume(returning: result) }
-                loop.execute { continuation.resume(returning: result) }
-            }
+        _ request: Inference_RepositoryModelUnloadRequest,
+        _ completion: @escaping @Sendable (Result<Inference_RepositoryModelUnloadResponse, ProtocolError>) -> Void
+    ) {
+        do throws(ProtocolError) {
+            try onlyRepository(request.repositoryName)
+        } catch {
+            return completion(.failure(error))
         }
+        service.catalog.unload(request.modelName) { result in completion(result.map { .init() }) }
     }
 
     // -- shared memory -------------------------------------------------------------------------------------------
@@ -203,38 +206,5 @@ struct ControlCalls: Sendable {
     ) throws(ProtocolError) -> Inference_LogSettingsResponse {
         guard !request.settings.isEmpty else { return WireDocuments.logSettings(control.log.current) }
         return WireDocuments.logSettings(try control.log.update(WireDocuments.values(request)))
-    }
-}
-
-extension RPCRouter<Listener.Transport> {
-    /// Registers a call of one message each way.
-    fileprivate mutating func control<Request: SwiftProtobuf.Message, Response: SwiftProtobuf.Message>(
-        _ name: String, _ log: ServerLog,
-        _ answer: @escaping @Sendable (Request) async throws(ProtocolError) -> Response
-    ) {
-        registerHandler(
-            forMethod: .inference(name, .unary), deserializer: ControlDeserializer<Request>(),
-            serializer: ControlSerializer<Response>()
-        ) { call, _ in
-            var messages = call.messages.makeAsyncIterator()
-            guard let request = try await messages.next() else {
-                throw RPCError(code: .invalidArgument, message: "the call ended before its request came")
-            }
-            do throws(ProtocolError) {
-                let response = try await answer(request)
-                log.verbose(1, "\(name): done")
-                return StreamingServerResponse(single: ServerResponse(message: response))
-            } catch {
-                log.verbose(1, "\(name): \(error)")
-                throw RPCError(error)
-            }
-        }
-    }
-}
-
-extension MethodDescriptor {
-    /// A method of the inference service.
-    static func inference(_ name: String, _ type: RPCType) -> MethodDescriptor {
-        MethodDescriptor(fullyQualifiedService: GRPCFrontEnd.inferenceService, method: name, type: type)
     }
 }

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import GRPCCore
-internal import GRPCNIOTransportHTTP2Posix
 internal import NIOCore
 internal import NIOPosix
 internal import StraitNetwork
@@ -15,8 +13,6 @@ package final class GRPCFrontEnd: Sendable {
     static let inferenceService = "inference.GRPCInferenceService"
 
     private let group: MultiThreadedEventLoopGroup
-    private let serving: Task<Void, Never>
-    private let ended: Wakeup
     private let listener: any Channel
     private let connections: ConnectionRegistry
 
@@ -39,49 +35,59 @@ package final class GRPCFrontEnd: Sendable {
         host: String, port: Int, threads: Int, cores: [Int], control: ServerControl,
         limits: GRPCLimits = GRPCLimits()
     ) throws(StartError) {
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
-        self.group = group
+        group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
         if !cores.isEmpty {
             for loop in group.makeIterator() { loop.execute { _ = CoreSet.pinCurrentThread(to: cores) } }
         }
-        let service = control.service
-        var router = RPCRouter<Listener.Transport>()
-        let inference = InferenceCalls(control: control)
-        router.registerHandler(
-            forMethod: .inference("ModelInfer", .unary), deserializer: RequestDeserializer(pool: service.pool),
-            serializer: ResponseSerializer(), handler: inference.infer)
-        router.registerHandler(
-            forMethod: .inference("ModelStreamInfer", .bidirectionalStreaming),
-            deserializer: RequestDeserializer(pool: service.pool), serializer: ResponseSerializer()
-        ) { inference.stream($0, $1) }
-        ControlCalls(control: control).register(on: &router)
-        HealthCalls(readiness: control.readiness).register(on: &router)
-
-        let start = ListenerStart()
         let connections = ConnectionRegistry(limit: limits.connections)
-        let listener = Listener(group: group, host: host, port: port, connections: connections, start: start)
-        let transport = Listener.Transport(
-            listenerFactory: listener, config: limits.configuration(IncomingBudget(pool: service.pool)))
-        let running = GRPCServer(transport: transport, router: router)
-        let ended = Wakeup()
         self.connections = connections
-        self.ended = ended
-        serving = Task(executorPreference: LoopExecutor(group: group)) {
-            // How it failed is told by `start`, or nobody is left to be told.
-            try? await running.serve()
-            ended.signal()
-        }
-        switch start.wait() {
-        case .success(let channel):
-            self.listener = channel
-            self.port = channel.localAddress?.port ?? port
-        case .failure(let error):
-            ended.wait()
+        let methods = Self.methods(control)
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: Self.backlog)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(AcceptPause()) }
+            }
+            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            .childChannelOption(
+                .recvAllocator,
+                value: AdaptiveRecvByteBufferAllocator(
+                    minimum: 1024, initial: 16 << 10, maximum: Self.largestReadBytes)
+            )
+            .childChannelInitializer { channel in
+                guard connections.add(channel) else { return channel.close() }
+                return channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(
+                        GRPCConnection(control: control, limits: limits, methods: methods, channel: channel))
+                }
+            }
+        do {
+            listener = try bootstrap.bind(host: host, port: port).wait()
+        } catch {
             try? group.syncShutdownGracefully()
             throw StartError(
                 description: "cannot listen on \(host):\(port): \(error). Is another server running there? "
                     + "Choose another port with --grpc-port, or none with --no-grpc.")
         }
+        self.port = listener.localAddress?.port ?? port
+    }
+
+    /// Connections that the kernel may hold until they are accepted: what a burst of clients opens at once.
+    private static let backlog: Int32 = 4096
+    /// Bytes of one read from a socket: large tensors then take few system calls.
+    private static let largestReadBytes = 256 << 10
+
+    /// All that can be called, by its path.
+    private static func methods(_ control: ServerControl) -> [String: Method] {
+        var methods: [String: Method] = [
+            "/\(inferenceService)/ModelInfer": .infer, "/\(inferenceService)/ModelStreamInfer": .streamInfer,
+            "/\(HealthCalls.service)/Check": .control(HealthCalls.check(control)),
+            "/\(HealthCalls.service)/Watch": .watch,
+        ]
+        for (name, call) in ControlCalls(control: control).all {
+            methods["/\(inferenceService)/\(name)"] = .control(call)
+        }
+        return methods
     }
 
     /// Takes no more connections.
@@ -92,8 +98,7 @@ package final class GRPCFrontEnd: Sendable {
     /// - Parameter milliseconds: how long busy connections are waited for.
     package func stop(withinMilliseconds milliseconds: Int64) {
         connections.quiesce()
-        if !connections.waitUntilEmpty(milliseconds: milliseconds) { serving.cancel() }
-        ended.wait()
+        _ = connections.waitUntilEmpty(milliseconds: milliseconds)
         try? group.syncShutdownGracefully()
     }
 }

@@ -1,193 +1,109 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import GRPCCore
 internal import NIOCore
-internal import NIOPosix
 internal import StraitCore
 internal import StraitProtocol
 internal import StraitServing
-internal import Synchronization
 
-/// `ModelInfer` and `ModelStreamInfer`.
-struct InferenceCalls: Sendable {
-    typealias Message = Result<WireRequest, WireFailure>
+// `ModelInfer` and `ModelStreamInfer`.
 
-    let control: ServerControl
-
-    private var service: InferenceService { control.service }
-    private var readiness: Readiness { control.readiness }
-
-    /// One request, one answer.
-    func infer(
-        _ call: StreamingServerRequest<Message>, _ context: ServerContext
-    ) async throws -> StreamingServerResponse<WireResponse> {
-        let arrived = service.engine.now()
-        let deadline = CallDeadline(call.metadata, arrived: arrived)
-        var messages = call.messages.makeAsyncIterator()
-        guard let message = try await messages.next() else {
-            throw RPCError(code: .invalidArgument, message: "the call ended before its request came")
-        }
-        do {
-            let asked = try message.get()
-            let result = try await answer(asked, arrived: arrived, deadline)
-            let metadata: Metadata = ["server-timing": .string(result.timing.serverTiming)]
-            return StreamingServerResponse(
-                single: ServerResponse(message: result.response, trailingMetadata: metadata))
-        } catch let refusal as Refusal {
-            throw RPCError(refusal)
-        } catch let failure as WireFailure {
-            throw RPCError(failure.error)
-        }
-    }
-
-    /// Many requests, each answered when it is ready; what is wrong with one is told in its answer.
-    func stream(
-        _ call: StreamingServerRequest<Message>, _ context: ServerContext
-    ) -> StreamingServerResponse<WireResponse> {
-        let deadline = CallDeadline(call.metadata, arrived: service.engine.now())
-        return StreamingServerResponse { writer in
-            try await withThrowingTaskGroup(of: Bool.self) { group in
-                group.addTask {
-                    try await answerAll(call.messages, deadline, writer)
-                    return true
-                }
-                // A call that is cancelled, by its client, its deadline or the end of the server, ends at once.
-                group.addTask {
-                    try? await context.cancellation.cancelled
-                    return false
-                }
-                let isComplete = try await group.next() ?? false
-                group.cancelAll()
-                guard isComplete else { throw cutOff(deadline) }
-            }
-            return [:]
-        }
-    }
-
-    private func answerAll(
-        _ messages: RPCAsyncSequence<Message, any Error>, _ deadline: CallDeadline, _ writer: RPCWriter<WireResponse>
-    ) async throws {
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            var inFlight = 0
-            for try await message in messages {
-                let arrived = service.engine.now()
-                if inFlight == GRPCLimits.requestsPerStream {
-                    try await group.next()
-                    inFlight -= 1
-                }
-                inFlight += 1
-                group.addTask { try await writer.write(await streamed(message, arrived: arrived, deadline)) }
-            }
-            try await group.waitForAll()
-        }
-    }
-
-    /// The answer in a stream, whatever comes of the request.
-    private func streamed(_ message: Message, arrived: Instant, _ deadline: CallDeadline) async -> WireResponse {
-        let asked: WireRequest
-        switch message {
-        case .success(let request): asked = request
-        case .failure(let failure):
-            return WireResponseEncoder.streamedError(failure.error.message, id: failure.id)
-        }
-        do {
-            return try await answer(asked, arrived: arrived, deadline).response.streamed
-        } catch {
-            return WireResponseEncoder.streamedError(error.error.message, id: asked.request.id)
-        }
-    }
-
-    /// Why a call ended that was not complete.
-    private func cutOff(_ deadline: CallDeadline) -> RPCError {
-        if deadline.hasPassed(at: service.engine.now()) {
-            return RPCError(code: .deadlineExceeded, message: "the call's deadline has passed")
-        }
-        return readiness.isReady ? RPCError(code: .cancelled, message: "the client went away") : .draining
-    }
-
-    // -- one request ---------------------------------------------------------------------------------------------
-
-    private func answer(
-        _ asked: WireRequest, arrived: Instant, _ deadline: CallDeadline
-    ) async throws(Refusal) -> (response: WireResponse, timing: Timing) {
-        guard readiness.isReady else {
-            throw Refusal(ProtocolError(.unavailable, "the server is draining; ask another one"))
-        }
+extension GRPCConnection {
+    /// A request that the engine has, and the call that waits for its answer.
+    private struct Asked {
+        let call: Call
+        let request: InferenceRequest
         let model: ServedModel
+        /// Its number in a stream; nil for the one request of a call that has no more.
+        let number: Int?
+    }
+
+    /// Takes a request; it is answered now or when the engine has done it.
+    func infer(_ message: MessageAssembly.Message, _ call: Call, isStreamed: Bool) {
+        let arrived = isStreamed ? service.engine.now() : call.arrived
+        let asked: WireRequest
         do {
+            let plain = try message.plain(call.head.coding, limit: limits.messageBytes, pool: service.pool)
+            asked = try WireRequestDecoder.decode(plain.bytes, pool: service.pool)
+            withExtendedLifetime(plain.slab) {}
+        } catch let failure as WireFailure {
+            return refuse(Refusal(failure.error), id: failure.id, call, isStreamed: isStreamed)
+        } catch let error as ProtocolError {
+            return finish(call, error)
+        } catch {
+            return finish(call, ProtocolError(.failedInternally, "\(error)"))
+        }
+        do throws(Refusal) {
+            try submit(asked, call, arrived: arrived, isStreamed: isStreamed)
+        } catch {
+            refuse(error, id: asked.request.id, call, isStreamed: isStreamed)
+        }
+    }
+
+    private func submit(
+        _ asked: WireRequest, _ call: Call, arrived: Instant, isStreamed: Bool
+    ) throws(Refusal) {
+        guard control.readiness.isReady else { throw Refusal(Self.draining) }
+        let model: ServedModel
+        do throws(ProtocolError) {
             model = try service.catalog.find(asked.modelName, version: asked.modelVersion)
         } catch {
             throw Refusal(error)
         }
         var request = asked.request
         // The earlier of the request's own deadline and the call's.
-        if let left = deadline.microsecondsLeft(at: arrived) {
+        if let left = call.microsecondsLeft(at: arrived) {
             request.timeoutMicroseconds = min(request.timeoutMicroseconds ?? left, left)
         }
-        let reply = await run(request, on: model, arrived: arrived)
-        if control.log.isVerbose(2) { control.log.verbose(2, "infer of \(model.specification.name): \(reply.words)") }
+        let number = isStreamed ? call.nextRequest : nil
+        call.nextRequest += 1
+        let bound = NIOLoopBound(
+            (connection: self, asked: Asked(call: call, request: request, model: model, number: number)),
+            eventLoop: eventLoop)
+        let eventLoop = eventLoop
+        let id = try service.infer(request, on: model, arrived: arrived) { reply in
+            // A lane answers; the call goes on where its connection lives.
+            eventLoop.execute {
+                let (connection, asked) = bound.value
+                connection.answer(reply, to: asked)
+                connection.flush()
+            }
+        }
+        if let number { call.requests[number] = id } else { call.onlyRequest = id }
+    }
+
+    private func answer(_ reply: Reply, to asked: Asked) {
+        let call = asked.call
+        guard !call.isOver else { return }
+        if let number = asked.number { call.requests[number] = nil } else { call.onlyRequest = nil }
+        if control.log.isVerbose(2) {
+            control.log.verbose(2, "infer of \(asked.model.specification.name): \(reply.words)")
+        }
+        let isStreamed = asked.number != nil
         switch reply {
         case .answered(let answer):
             do throws(ProtocolError) {
-                let response = try service.response(to: request, from: model, answer)
-                return (WireResponseEncoder.encode(response), answer.timing)
+                let response = WireResponseEncoder.encode(
+                    try service.response(to: asked.request, from: asked.model, answer))
+                guard !isStreamed else { return send(response.streamed, on: call) }
+                send(response, on: call)
+                finish(call, Ending(metadata: [("server-timing", answer.timing.serverTiming)]))
             } catch {
-                throw Refusal(error)
+                refuse(Refusal(error), id: asked.request.id, call, isStreamed: isStreamed)
             }
-        case .refused(let refusal):
-            guard refusal.error.code == .cancelled, deadline.hasPassed(at: service.engine.now()) else { throw refusal }
-            throw Refusal(ProtocolError(.deadlineExceeded, "the call's deadline has passed"))
+        case .refused(let refusal): refuse(refusal, id: asked.request.id, call, isStreamed: isStreamed)
         }
     }
 
-    /// Hands a request to the engine and waits for its end. A call that is cancelled leaves the queue at once.
-    private func run(_ request: InferenceRequest, on model: ServedModel, arrived: Instant) async -> Reply {
-        let pending = PendingRequest(service.engine)
-        return await withRPCCancellationHandler {
-            await withCheckedContinuation { continuation in
-                // A lane answers; the call goes on where its connection lives.
-                let loop = MultiThreadedEventLoopGroup.currentEventLoop
-                do throws(Refusal) {
-                    let id = try service.infer(request, on: model, arrived: arrived) { reply in
-                        guard let loop else { return continuation.resume(returning: reply) }
-                        loop.execute { continuation.resume(returning: reply) }
-                    }
-                    pending.accepted(id)
-                } catch {
-                    continuation.resume(returning: .refused(error))
-                }
-            }
-        } onCancelRPC: {
-            pending.cancel()
+    /// Says why a request has no results: with the status of its call, or in a stream with its id.
+    private func refuse(_ refusal: Refusal, id: String, _ call: Call, isStreamed: Bool) {
+        guard !isStreamed else {
+            return send(WireResponseEncoder.streamedError(refusal.error.message, id: id), on: call)
         }
-    }
-}
-
-/// A request that may be cancelled before the engine has said what to cancel it by.
-private final class PendingRequest: Sendable {
-    private struct State {
-        var id: RequestID?
-        var isCancelled = false
-    }
-
-    private let state = Mutex(State())
-    private let engine: Engine
-
-    init(_ engine: Engine) { self.engine = engine }
-
-    func accepted(_ id: RequestID?) {
-        let isCancelled = state.withLock { state in
-            state.id = id
-            return state.isCancelled
+        var ending = Ending(status: refusal.error.grpcStatus, message: refusal.error.message)
+        if let wait = refusal.retryAfter {
+            // Whole seconds, rounded up, as over HTTP.
+            ending.metadata = [("retry-after", String(max(1, Int(wait.seconds.rounded(.up)))))]
         }
-        if isCancelled, let id { engine.cancel(id) }
-    }
-
-    func cancel() {
-        let id = state.withLock { state in
-            state.isCancelled = true
-            return state.id
-        }
-        if let id { engine.cancel(id) }
+        finish(call, ending)
     }
 }

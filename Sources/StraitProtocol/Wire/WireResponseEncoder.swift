@@ -26,14 +26,25 @@ package struct WireResponse: Sendable {
     /// Bytes of the tag of `raw_output_contents`.
     private static let tagLength = 1
 
-    /// Writes the message: the only copy of the results on their way to the transport.
+    /// A message that is there already.
+    package init(message: [UInt8]) { self.init(head: message, tensors: []) }
+
+    /// Writes a part of the message: the only copy of the results on their way to the transport.
     ///
-    /// - Parameter target: exactly ``byteCount`` bytes.
-    package func write(to target: UnsafeMutableRawBufferPointer) {
-        var offset = 0
-        func put(_ bytes: UnsafeRawBufferPointer) {
-            UnsafeMutableRawBufferPointer(rebasing: target[offset...]).copyMemory(from: bytes)
-            offset += bytes.count
+    /// - Parameters:
+    ///   - start: where in the message the part begins.
+    ///   - target: as long as the part.
+    package func write(from start: Int, to target: UnsafeMutableRawBufferPointer) {
+        // Where the piece that is looked at begins in the message, and how much of the target is written.
+        var (place, written) = (0, 0)
+        func put(_ piece: UnsafeRawBufferPointer) {
+            let skipped = max(0, start - place)
+            place += piece.count
+            guard skipped < piece.count, written < target.count else { return }
+            let count = min(piece.count - skipped, target.count - written)
+            UnsafeMutableRawBufferPointer(rebasing: target[written...])
+                .copyMemory(from: UnsafeRawBufferPointer(rebasing: piece[skipped..<skipped + count]))
+            written += count
         }
         head.withUnsafeBytes(put)
         for tensor in tensors {

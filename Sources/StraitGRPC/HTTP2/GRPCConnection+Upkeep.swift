@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import NIOCore
+internal import StraitCore
+internal import StraitProtocol
+internal import StraitServing
+
+// What time does to a connection and its calls, and the end of the server.
+
+extension GRPCConnection {
+    /// Looks after the connection from time to time. Little depends on when exactly.
+    func startTicking() {
+        guard tick == nil else { return }
+        let period = TimeAmount.milliseconds(min(5000, max(100, limits.idleSeconds * 1000 / 8)))
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        tick = eventLoop.scheduleTask(in: period) {
+            let connection = bound.value
+            connection.tick = nil
+            guard !connection.isOver else { return }
+            connection.lookAfter()
+            connection.flush()
+            if !connection.isOver { connection.startTicking() }
+        }
+    }
+
+    private func lookAfter() {
+        let now = NIODeadline.now()
+        let idle = TimeAmount.seconds(limits.idleSeconds)
+        if let pingedAt, now - pingedAt >= .seconds(GRPCLimits.keepaliveAnswerSeconds) { return close() }
+        if calls.isEmpty, now - max(lastCallEnded, lastRead) >= idle {
+            output.writeGoAway(last: lastStream, .none)
+            flush()
+            return close()
+        }
+        for call in calls.values where call.isOwed && now - call.lastProgress >= idle {
+            finish(
+                call,
+                ProtocolError(.unavailable, "no more of the message has come for \(limits.idleSeconds) s"))
+        }
+        if pingedAt == nil, now - lastRead >= .seconds(GRPCLimits.keepaliveSeconds) {
+            pingedAt = now
+            output.writePing(Self.keepalivePing, isAnswer: false)
+        }
+    }
+
+    private static let keepalivePing: UInt64 = 1
+    private static let lastPing: UInt64 = 2
+
+    // -- deadlines -----------------------------------------------------------------------------------------------
+
+    /// Sees to it that a call ends when its deadline has passed. One timer does for all calls of a connection.
+    func watchDeadline(of call: Call) {
+        guard let left = call.microsecondsLeft(at: service.engine.now()) else { return }
+        watchDeadline(in: left)
+    }
+
+    private func watchDeadline(in microseconds: Int64) {
+        let due = NIODeadline.now() + .microseconds(min(microseconds, Self.longestWait))
+        if let deadlineTick {
+            guard due < deadlineTick.at else { return }
+            deadlineTick.task.cancel()
+        }
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        let task = eventLoop.scheduleTask(deadline: due) {
+            let connection = bound.value
+            connection.deadlineTick = nil
+            guard !connection.isOver else { return }
+            connection.endLateCalls()
+            connection.flush()
+        }
+        deadlineTick = (due, task)
+    }
+
+    /// A day, in microseconds: after that it is looked again.
+    private static let longestWait: Int64 = 24 * 3600 * 1_000_000
+
+    private func endLateCalls() {
+        let now = service.engine.now()
+        var next: Int64?
+        for call in calls.values {
+            guard let deadline = call.deadline else { continue }
+            if deadline <= now {
+                call.outgoing = []
+                finish(call, ProtocolError(.deadlineExceeded, "the call's deadline has passed"))
+            } else {
+                let left = max(1, (deadline - now).nanoseconds / 1000 + 1)
+                next = min(next ?? left, left)
+            }
+        }
+        if let next { watchDeadline(in: next) }
+    }
+
+    // -- the end -------------------------------------------------------------------------------------------------
+
+    /// The server goes: no more calls are taken, and when those that are open have ended the connection is closed.
+    func quiesce() {
+        guard !isQuiescing, !isOver else { return }
+        isQuiescing = true
+        // First that it goes; which call was the last one is known when the client has heard that.
+        output.writeGoAway(last: Int(FrameHead.numberMask), .none)
+        output.writePing(Self.lastPing, isAnswer: false)
+        for call in calls.values {
+            switch call.head.method {
+            // What was accepted is answered by now, so these wait for more.
+            case .streamInfer: finish(call, Self.draining)
+            case .watch: finish(call, Ending())
+            case .infer, .control, nil: break
+            }
+        }
+        flush()
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        eventLoop.scheduleTask(in: .milliseconds(Self.lastAnswerMilliseconds)) { bound.value.quiesced() }
+    }
+
+    /// How long the client is waited for to say that it has heard.
+    private static let lastAnswerMilliseconds: Int64 = 500
+
+    /// The client knows that the server goes, or does not say so.
+    func quiesced() {
+        guard !isOver, !hasQuiesced else { return }
+        hasQuiesced = true
+        output.writeGoAway(last: lastStream, .none)
+        flush()
+        quiescedIfIdle()
+    }
+
+    /// Closes a connection whose last call has ended.
+    func quiescedIfIdle() {
+        guard hasQuiesced, calls.isEmpty, !isOver else { return }
+        flush()
+        close()
+    }
+
+    static let draining = ProtocolError(.unavailable, "the server is draining; ask another one")
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import StraitProtocol
+internal import StraitTensor
+
+/// Puts a call's messages together from the bytes that come.
+///
+/// A message that comes whole is read where it lies. Of another one the bytes are collected in a slab of the pool, which
+/// bounds what all calls may hold together; how much is taken follows what has come, not what is claimed.
+struct MessageAssembly {
+    /// A message that is complete; its bytes are valid as long as what they came in, or `slab`.
+    struct Message {
+        let bytes: UnsafeRawBufferPointer
+        let isCompressed: Bool
+        let slab: Slab?
+    }
+
+    private let limit: Int
+    /// What has come of the prefix of a message, as a number.
+    private var prefix: UInt64 = 0
+    private var prefixBytes = 0
+    private var length = 0
+    private var slab: Slab?
+    private var collected = 0
+
+    /// - Parameter limit: the most bytes of a message.
+    init(limit: Int) { self.limit = limit }
+
+    /// A byte that says whether it is compressed, and four with the length.
+    static let prefixLength = 5
+    /// Memory taken when the first bytes of a message have come, however long it is to be.
+    private static let firstBytes = 16 << 10
+    /// A message of which this share has come gets the memory for all of it.
+    private static let earnest = 8
+
+    /// Whether a message has begun and is not complete.
+    var isAmidMessage: Bool { prefixBytes > 0 }
+
+    /// The next message that is complete with these bytes; nil where they are used up before.
+    ///
+    /// - Parameter offset: from where on they are to be used, and afterwards where the rest begins.
+    mutating func next(
+        _ bytes: UnsafeRawBufferPointer, _ offset: inout Int, pool: SlabPool
+    ) throws(ProtocolError) -> Message? {
+        while prefixBytes < Self.prefixLength {
+            guard offset < bytes.count else { return nil }
+            prefix = prefix << 8 | UInt64(bytes[offset])
+            prefixBytes += 1
+            offset += 1
+            if prefixBytes == Self.prefixLength { try begin() }
+        }
+        let left = bytes.count - offset
+        if slab == nil, left >= length {
+            let end = offset + length
+            defer { offset = end }
+            return complete(UnsafeRawBufferPointer(rebasing: bytes[offset..<end]), nil)
+        }
+        let part = min(left, length - collected)
+        guard part > 0 else { return nil }
+        let slab = try room(for: collected + part, pool)
+        UnsafeMutableRawBufferPointer(rebasing: slab.bytes[collected...])
+            .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + part]))
+        collected += part
+        offset += part
+        guard collected == length else { return nil }
+        return complete(UnsafeRawBufferPointer(rebasing: slab.bytes[..<length]), slab)
+    }
+
+    private mutating func begin() throws(ProtocolError) {
+        length = Int(prefix & 0xFFFF_FFFF)
+        guard length <= limit else {
+            throw ProtocolError(
+                .resourceExhausted, "the message has \(length) bytes; this call takes at most \(limit)")
+        }
+        guard prefix >> 32 <= 1 else {
+            throw ProtocolError(.failedInternally, "a message begins with \(prefix >> 32) instead of 0 or 1")
+        }
+    }
+
+    private mutating func complete(_ bytes: UnsafeRawBufferPointer, _ slab: Slab?) -> Message {
+        defer {
+            (prefix, prefixBytes, length, collected) = (0, 0, 0, 0)
+            self.slab = nil
+        }
+        return Message(bytes: bytes, isCompressed: prefix >> 32 == 1, slab: slab)
+    }
+
+    private mutating func room(for needed: Int, _ pool: SlabPool) throws(ProtocolError) -> Slab {
+        if let slab, slab.bytes.count >= needed { return slab }
+        let size =
+            needed * Self.earnest >= length ? length : min(length, max(needed, Self.firstBytes, 2 * collected))
+        let larger: Slab
+        do { larger = try pool.take(size) } catch {
+            throw ProtocolError(.resourceExhausted, "the server's tensor memory is full; try again later")
+        }
+        if let slab { larger.bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: slab.bytes[..<collected])) }
+        slab = larger
+        return larger
+    }
+}
+
+extension MessageAssembly.Message {
+    /// The message decompressed.
+    ///
+    /// - Parameters:
+    ///   - coding: as the call's headers say.
+    ///   - limit: the most bytes of the result.
+    func plain(_ coding: ContentCoding?, limit: Int, pool: SlabPool) throws(ProtocolError) -> Self {
+        guard isCompressed else { return self }
+        guard let coding else {
+            throw ProtocolError(
+                .failedInternally, "a message is compressed, but the call's grpc-encoding does not say how")
+        }
+        let decompressor = try Decompressor(coding)
+        var (used, count) = (0, 0)
+        // Numbers seldom shrink to less than a quarter.
+        var slab = try pool.takeForTensors(min(limit + 1, max(1024, 4 * bytes.count)))
+        while true {
+            let target = UnsafeMutableRawBufferPointer(rebasing: slab.bytes[count...])
+            let step = try decompressor.decompress(bytes.from(used), into: target)
+            used += step.used
+            count += step.written
+            guard count <= limit else {
+                throw ProtocolError(.resourceExhausted, "the message has more than \(limit) bytes")
+            }
+            if count < slab.bytes.count { break }
+            let larger = try pool.takeForTensors(min(limit + 1, 2 * slab.bytes.count))
+            larger.bytes.copyMemory(from: UnsafeRawBufferPointer(slab.bytes))
+            slab = larger
+        }
+        guard decompressor.isFinished else { throw decompressor.endsEarly }
+        return Self(bytes: UnsafeRawBufferPointer(rebasing: slab.bytes[..<count]), isCompressed: false, slab: slab)
+    }
+}
