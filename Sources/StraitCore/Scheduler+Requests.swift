@@ -12,6 +12,7 @@ extension Scheduler {
             request.rows > 0 && request.rows <= state.models[model].description.maximumBatch,
             "a request has between one row and its model's largest batch")
         state.arrivals += 1
+        if decisions != nil { lastArrival = nil }
         state.models[model].latestWork = request.work
         state.traffic.noteArrival(
             request, least: state.estimator.leastTime(request.work, rows: request.rows), at: now)
@@ -25,6 +26,7 @@ extension Scheduler {
         }
         if shedding == .hopeless {
             let test = state.arrivalTest(of: request, at: now)
+            if decisions != nil { lastArrival = test }
             if test.finish > request.deadline {
                 guard state.mayProbe(request, at: now) else {
                     return refuse(

@@ -35,6 +35,9 @@ public struct Scheduler: Sendable {
 
     /// The last decisions with what was known when they were made; nil unless explanations were asked for.
     package internal(set) var decisions: DecisionLog?
+    /// What the last arrival was told by the test on arrival, whether it failed it or not; nil where it was put to none, or
+    /// explanations were not asked for.
+    package internal(set) var lastArrival: ArrivalTest?
 
     /// The totals of a class.
     public func counters(of requestClass: RequestClass) -> ClassCounters { state.counters[requestClass.rawValue] }

@@ -83,10 +83,15 @@ extension GRPCConnection {
         case .answered(let answer):
             do throws(ProtocolError) {
                 let response = WireResponseEncoder.encode(
-                    try service.response(to: asked.request, from: asked.model, answer))
+                    // A stream has no metadata for each answer.
+                    try service.response(to: asked.request, from: asked.model, answer, naming: isStreamed))
                 guard !isStreamed else { return send(response.streamed, on: call) }
                 send(response, on: call)
-                finish(call, Ending(metadata: [("server-timing", answer.timing.serverTiming)]))
+                finish(
+                    call,
+                    Ending(metadata: [
+                        ("server-timing", answer.timing.serverTiming), (Self.requestKey, String(answer.number)),
+                    ]))
             } catch {
                 refuse(Refusal(error), id: asked.request.id, call, isStreamed: isStreamed)
             }
@@ -104,6 +109,10 @@ extension GRPCConnection {
             // Whole seconds, rounded up, as over HTTP.
             ending.metadata = [("retry-after", String(max(1, Int(wait.seconds.rounded(.up)))))]
         }
+        if refusal.number > 0 { ending.metadata.append((Self.requestKey, String(refusal.number))) }
         finish(call, ending)
     }
+
+    /// The server's number for a request, by which its client can ask why.
+    private static let requestKey = "strait-request"
 }

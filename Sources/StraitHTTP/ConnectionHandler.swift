@@ -321,7 +321,7 @@ final class ConnectionHandler: ChannelInboundHandler {
             do {
                 let response = try service.response(to: request, from: model, answer)
                 let encoded = try InferenceResponseEncoder.encode(response, binary: request.wantsBinary)
-                send(HTTPReply(encoded, timing: answer.timing), context)
+                send(HTTPReply(encoded, timing: answer.timing, number: answer.number), context)
             } catch {
                 send(HTTPReply(error), context)
             }

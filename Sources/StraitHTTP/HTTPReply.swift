@@ -31,16 +31,23 @@ struct HTTPReply {
 
     init(_ refusal: Refusal) {
         self.init(refusal.error)
+        name(refusal.number)
         if let wait = refusal.retryAfter {
             // Whole seconds, as HTTP has them; rounded up, so that nobody comes too early.
             headers.append(("Retry-After", String(max(1, Int(wait.seconds.rounded(.up))))))
         }
     }
 
-    init(_ encoded: EncodedResponse, timing: Timing) {
+    init(_ encoded: EncodedResponse, timing: Timing, number: UInt64) {
         self.init(status: .ok)
         self.encoded = encoded
         headers.append(("Server-Timing", timing.serverTiming))
+        name(number)
+    }
+
+    /// Names the request by the server's number, if it got one, so that its client can ask why.
+    private mutating func name(_ number: UInt64) {
+        if number > 0 { headers.append(("Strait-Request", String(number))) }
     }
 
     private init(status: HTTPResponseStatus, json: [UInt8] = []) {

@@ -14,6 +14,8 @@ package struct LoadError: Error, Equatable, CustomStringConvertible {
         case unknownModel
         /// The server answered something that is not the protocol's.
         case badAnswer
+        /// The server refused the question.
+        case refused
         /// The operating system refused something.
         case system
         /// Requests went missing in the count: a fault of the generator itself.

@@ -71,7 +71,7 @@ package struct ServerAddress: Sendable, Equatable, CustomStringConvertible {
         return colon
     }
 
-    private static func percentEncoded(_ text: String) -> String {
+    static func percentEncoded(_ text: String) -> String {
         var encoded = ""
         for byte in text.utf8 {
             switch byte {

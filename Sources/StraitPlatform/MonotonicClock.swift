@@ -19,6 +19,14 @@ package enum MonotonicClock {
         clock_gettime(CLOCK_REALTIME_COARSE, &time)
         return UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
     }
+
+    /// How far the clocks on the wall are before UTC now, as the machine is set.
+    package static func secondsEastOfUTC() -> Int64 {
+        var now = time(nil)
+        var parts = tm()
+        localtime_r(&now, &parts)
+        return Int64(parts.tm_gmtoff)
+    }
 }
 
 /// Processor time of the calling thread, in seconds.

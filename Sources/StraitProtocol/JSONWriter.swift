@@ -74,6 +74,12 @@ package struct JSONWriter: Sendable {
         appendWord(value ? "true" : "false")
     }
 
+    /// Writes `null`.
+    package mutating func null() {
+        separate()
+        appendWord("null")
+    }
+
     /// Writes a member with a string.
     package mutating func member(_ name: String, _ value: String) {
         key(name)

@@ -56,6 +56,7 @@ extension Engine {
                 model: model,
                 statistics: ModelStatistics(name: specification.name, version: specification.version))
             state.enter(entry)
+            state.window.add(id)
             let description = ModelDescription(
                 maximumBatch: max(1, specification.maxBatchSize), maximumQueued: specification.maxQueueSize,
                 profile: profile)

@@ -18,7 +18,7 @@ extension Engine {
         case .met, .late, .failed:
             guard let ended, let part = ended.batch.parts.firstIndex(where: { $0.request == id }) else {
                 precondition(outcome == .failed, "only the end of its batch gives a request its results")
-                return .refused(Refusal(Self.lostTwice))
+                return .refused(Refusal(Self.lostTwice, number: slot.number))
             }
             do {
                 let result = try ended.result.get()
@@ -30,17 +30,19 @@ extension Engine {
                 return .answered(
                     Answer(
                         outputs: outputs, isLate: now > submission.deadline,
-                        isSynthetic: devices[ended.batch.device.index].isSynthetic, timing: timing))
+                        isSynthetic: devices[ended.batch.device.index].isSynthetic, timing: timing,
+                        number: slot.number))
             } catch {
-                return .refused(Refusal(ProtocolError(.failedInternally, error.message)))
+                return .refused(Refusal(ProtocolError(.failedInternally, error.message), number: slot.number))
             }
         case .cancelled:
-            return .refused(Refusal(ProtocolError(.cancelled, "the client went away")))
+            return .refused(Refusal(ProtocolError(.cancelled, "the client went away"), number: slot.number))
         case .shed(let reason, let finish):
             return .refused(
                 Refusal(
                     reason, arrived: submission.arrived, deadline: submission.deadline, predictedFinish: finish,
-                    now: now))
+                    now: now
+                ).naming(slot.number))
         }
     }
 

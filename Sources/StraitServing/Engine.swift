@@ -47,6 +47,12 @@ package final class Engine: Sendable {
         var hasLearned = false
         /// What is recorded; nil where nobody wants a recording, which then costs nothing.
         var tape: RecordingTape?
+        /// Requests that were given a number.
+        var numbered: UInt64 = 0
+        /// What is remembered so that it can be told why; nil where nothing is.
+        var history: DecisionHistory?
+        /// What happened in the last seconds.
+        var window: TrafficWindow
     }
 
     /// An engine for devices of one kind. Add models, then call ``start()``.
@@ -55,18 +61,23 @@ package final class Engine: Sendable {
     ///   - interference: what co-runners' slow-downs are predicted with.
     ///   - devices: at least one; they share the models' profiles, so their ``DeviceIdentity/kind`` is the same.
     ///   - upkeep: calls when a device is to be probed or a model to be freed, on a thread that may be blocked.
+    ///   - decisions: how many of the last requests are remembered so that it can be told what became of them; 0 for none.
     ///   - log: told when a device goes or comes back.
     package init(
         policy: PolicyName, interference: EstimatorName = .kalman, limits: SchedulerLimits = SchedulerLimits(),
         devices: [any Device], clock: any EngineClock = SystemClock(), timer: any EngineTimer = TimerThread(),
-        upkeep: any EngineTimer = TimerThread(name: "upkeep"), log: @escaping @Sendable (String) -> Void = { _ in }
+        upkeep: any EngineTimer = TimerThread(name: "upkeep"), decisions: Int = 0,
+        log: @escaping @Sendable (String) -> Void = { _ in }
     ) {
         precondition(!devices.isEmpty, "an engine has a device")
         var options = SchedulerOptions()
         options.estimator = interference
+        options.explanations = DecisionHistory.decisions(for: decisions)
         var state = State(
             scheduler: Scheduler(policy: policy, limits: limits, options: options),
-            devices: Array(repeating: DeviceHealth(), count: devices.count))
+            devices: Array(repeating: DeviceHealth(), count: devices.count),
+            history: decisions > 0 ? DecisionHistory(capacity: decisions) : nil,
+            window: TrafficWindow(lanes: devices.map(\.laneCount), at: clock.now()))
         for device in devices {
             let description = DeviceDescription(lanes: device.laneCount, copying: device.copying)
             state.scheduler.step(.deviceAdded(description), at: clock.now(), into: &state.actions)
@@ -120,11 +131,17 @@ package final class Engine: Sendable {
         var effects = Effects()
         let model = submission.model
         let accepted = state.withLock { state -> Result<RequestID, Refusal> in
-            guard !isDraining.load(ordering: .relaxed) else { return .failure(Self.draining) }
-            guard state.models[model.id.index].takesRequests(of: model) else { return .failure(Self.unloading(model)) }
+            guard !isDraining.load(ordering: .relaxed) else {
+                return .failure(Self.draining.naming(state.noteTurnedAway(submission, .draining, at: clock.now())))
+            }
+            guard state.models[model.id.index].takesRequests(of: model) else {
+                let number = state.noteTurnedAway(submission, .unloading, at: clock.now())
+                return .failure(Self.unloading(model).naming(number))
+            }
             unanswered.add(1, ordering: .relaxed)
             state.models[model.id.index].unanswered += 1
-            let id = state.slots.insert(submission, completion)
+            let id = state.slots.insert(submission, state.nextNumber(), completion)
+            state.remember(submission, id)
             let request = Request(
                 id: id, work: WorkShape(model: model.id, elementsPerRow: submission.elementsPerRow),
                 shape: state.shapes.number(of: submission), requestClass: submission.requestClass,
@@ -190,12 +207,15 @@ package final class Engine: Sendable {
     /// Steps the scheduler once.
     func take(_ event: Event, at now: Instant, _ state: inout State, ended: Ended? = nil, into effects: inout Effects) {
         if state.tape != nil { state.record(event, at: now) }
+        state.noteEvent(event, at: now)
         state.scheduler.step(event, at: now, into: &state.actions)
+        state.noteStepped(event, at: now)
         for action in state.actions.actions {
             switch action {
             case .setTimer(let instant): effects.timer = instant
             case .stage(let staged):
                 if state.tape != nil { state.record(staged, at: now) }
+                state.note(staged, at: now)
                 effects.starts.append(makeBatch(staged, &state, at: now))
             case .pause, .resume, .kill:
                 preconditionFailure("no policy that a server runs preempts: PolicyName.live leaves those out")
@@ -203,6 +223,7 @@ package final class Engine: Sendable {
                 state.tape?.answered(id, outcome, at: now)
                 let slot = state.slots.remove(id)
                 let reply = reply(to: slot, id, outcome, ended, at: now)
+                state.noteAnswer(slot, id, outcome, reply, at: now)
                 let model = slot.submission.model.id
                 state.models[model.index].statistics.note(
                     reply, arrived: slot.submission.arrived, now: now,

@@ -71,17 +71,18 @@ package struct InferenceService: Sendable {
             throw Refusal(error)
         }
         let requestClass = requestClass(of: request, model)
-        if requestClass == .low, Double(pool.bytesInUse) > Double(pool.budget) * Self.lowShareOfMemory {
-            throw Refusal(
-                ProtocolError(.resourceExhausted, "the server's tensor memory is full for the low class"),
-                retryAfter: Self.memoryRetry)
-        }
         let timeout = request.timeoutMicroseconds.map { Duration.microseconds($0) } ?? fallbackTimeout
         let patience = timeout ?? model.specification.deadlineMilliseconds.map { Duration.milliseconds($0) }
         let usual = requestClass == .high ? defaultDeadlines.high : defaultDeadlines.low
         let submission = Submission(
             model: model, inputs: model.inRuntimeOrder(request.inputs), rows: rows, requestClass: requestClass,
-            arrived: arrived, deadline: arrived + min(patience ?? usual, Self.longestDeadline))
+            arrived: arrived, deadline: arrived + min(patience ?? usual, Self.longestDeadline), clientID: request.id)
+        if requestClass == .low, Double(pool.bytesInUse) > Double(pool.budget) * Self.lowShareOfMemory {
+            let refusal = Refusal(
+                ProtocolError(.resourceExhausted, "the server's tensor memory is full for the low class"),
+                retryAfter: Self.memoryRetry)
+            throw engine.turnAway(submission, .tensorMemoryFull, refusal)
+        }
         return engine.submit(submission, completion: completion)
     }
 
@@ -93,13 +94,18 @@ package struct InferenceService: Sendable {
     /// The response to a request that ran, with the outputs it asked for, in the form it asked for. Those that go into
     /// shared memory are there when this returns.
     ///
+    /// - Parameter naming: whether the response names the request by the server's number, for where no header can; a late
+    ///   one does in any case.
     /// - Throws: ``ProtocolError`` where an output does not fit the place in shared memory that was meant for it.
     package func response(
-        to request: InferenceRequest, from model: ServedModel, _ answer: Answer
+        to request: InferenceRequest, from model: ServedModel, _ answer: Answer, naming: Bool = false
     ) throws(ProtocolError) -> InferenceResponse {
         let specification = model.specification
         var parameters: [Parameter] = []
         if answer.isLate { parameters.append(Parameter("strait_late", .bool(true))) }
+        if answer.isLate || naming {
+            parameters.append(Parameter("strait_request", .int(Int64(clamping: answer.number))))
+        }
         if answer.isSynthetic { parameters.append(Parameter("strait_synthetic", .bool(true))) }
         var response = InferenceResponse(
             modelName: specification.name, modelVersion: String(specification.version), id: request.id,

@@ -32,6 +32,8 @@ package struct Answer: Sendable {
     package let isSynthetic: Bool
     /// Where its time went.
     package let timing: Timing
+    /// The server's number for the request, by which it tells what became of it.
+    package let number: UInt64
 }
 
 /// Where the time of a request went.
@@ -52,10 +54,19 @@ package struct Refusal: Error, Sendable, Equatable {
     package let error: ProtocolError
     /// When it makes sense to try again, if it does.
     package let retryAfter: Duration?
+    /// The server's number for the request, by which it tells more; 0 for one that got none.
+    package let number: UInt64
 
-    package init(_ error: ProtocolError, retryAfter: Duration? = nil) {
+    package init(_ error: ProtocolError, retryAfter: Duration? = nil, number: UInt64 = 0) {
         self.error = error
         self.retryAfter = retryAfter
+        self.number = number
+    }
+
+    /// The same with the request's number, which the message names too: not every client shows headers.
+    func naming(_ number: UInt64) -> Refusal {
+        let named = ProtocolError(error.code, "\(error.message) (request \(number))")
+        return Refusal(named, retryAfter: retryAfter, number: number)
     }
 }
 

@@ -92,6 +92,7 @@ extension ServerControl {
         case .sharedMemoryStatus, .registerSharedMemory, .unregisterSharedMemory:
             return try sharedMemory(route, body)
         case .cudaMemoryStatus: return Documents.sharedMemory([])
+        case .decisions, .serverState: return try watch(route)
         case .registerCudaMemory: throw Self.noCudaMemory
         case .unregisterCudaMemory: return []
         case .infer, .loadModel, .unloadModel:

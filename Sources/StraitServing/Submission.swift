@@ -18,10 +18,12 @@ package struct Submission: Sendable {
     package let arrived: Instant
     /// When its answer is due.
     package let deadline: Instant
+    /// What its client calls it; empty where it does not.
+    package let clientID: String
 
     package init(
         model: ServedModel, inputs: [Tensor], rows: Int, requestClass: RequestClass, arrived: Instant,
-        deadline: Instant
+        deadline: Instant, clientID: String = ""
     ) {
         self.model = model
         self.inputs = inputs
@@ -29,6 +31,7 @@ package struct Submission: Sendable {
         self.requestClass = requestClass
         self.arrived = arrived
         self.deadline = deadline
+        self.clientID = clientID
     }
 
     /// The elements in one row of all inputs, by which its time is estimated; for strings, their bytes.
@@ -49,6 +52,8 @@ struct RequestSlots: Sendable {
     struct Slot: Sendable {
         let submission: Submission
         let completion: @Sendable (Reply) -> Void
+        /// The engine's number for it.
+        let number: UInt64
         /// When it was handed to a lane, and when that lane was expected to be done with it.
         var stagedAt: Instant
         var predictedFinish: Instant
@@ -61,9 +66,11 @@ struct RequestSlots: Sendable {
     /// How many requests are between arrival and answer.
     var count: Int { slots.count - free.count }
 
-    mutating func insert(_ submission: Submission, _ completion: @escaping @Sendable (Reply) -> Void) -> RequestID {
+    mutating func insert(
+        _ submission: Submission, _ number: UInt64, _ completion: @escaping @Sendable (Reply) -> Void
+    ) -> RequestID {
         let slot = Slot(
-            submission: submission, completion: completion, stagedAt: submission.arrived,
+            submission: submission, completion: completion, number: number, stagedAt: submission.arrived,
             predictedFinish: submission.arrived)
         if let index = free.popLast() {
             slots[Int(index)] = slot
@@ -72,6 +79,21 @@ struct RequestSlots: Sendable {
         slots.append(slot)
         generations.append(0)
         return RequestID(slot: UInt32(slots.count - 1), generation: 0)
+    }
+
+    /// The engine's number for a request that was not answered yet; 0 for any other.
+    func number(of id: RequestID) -> UInt64 {
+        guard Int(id.slot) < slots.count, generations[Int(id.slot)] == id.generation else { return 0 }
+        return slots[Int(id.slot)]?.number ?? 0
+    }
+
+    /// Slots that were ever used.
+    var length: Int { slots.count }
+
+    /// When the request in a slot arrived, and its class; nil for a slot that is free.
+    func arrival(at index: Int) -> (arrived: Instant, requestClass: RequestClass)? {
+        guard index < slots.count, let submission = slots[index]?.submission else { return nil }
+        return (submission.arrived, submission.requestClass)
     }
 
     /// Takes note of a request's dispatch.

@@ -31,6 +31,7 @@ struct ServeCommand: ParsableCommand {
             """)
 
     @OptionGroup var options: ServeOptions
+    @OptionGroup var decisions: DecisionOptions
 
     /// What ends the server.
     private static let signals = [SIGTERM, SIGINT]
@@ -60,7 +61,7 @@ struct ServeCommand: ParsableCommand {
         let log = ServerLog(write: Console.log)
         let engine = Engine(
             policy: policy, interference: interference, limits: SchedulerLimits(maximumWaiting: options.maxQueue),
-            devices: devices.devices, log: log.note)
+            devices: devices.devices, decisions: decisions.decisions, log: log.note)
         Console.log(
             "strait \(Strait.version), "
                 + (library.map { "ONNX Runtime \($0.version) (\($0.path))" } ?? "no ONNX Runtime")

@@ -243,7 +243,7 @@ private struct Site {
         site.engine.unload(model) { _ in freed.note("freed") }
         site.maintain()
         try site.submit(3, to: model)
-        #expect(site.log[3]?.refusal?.error == ProtocolError(.unavailable, "model 'a' is being unloaded"))
+        #expect(site.log[3]?.refusal?.error == ProtocolError(.unavailable, "model 'a' is being unloaded (request 4)"))
         site.devices[0].finish(lane: 0, taking: .milliseconds(5))
         site.devices[1].finish(lane: 0, taking: .milliseconds(5))
         site.maintain()

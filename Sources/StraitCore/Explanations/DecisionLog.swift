@@ -9,8 +9,17 @@ package struct DecisionLog: Sendable {
     private var ring: [DecisionRecord] = []
     private var next = 0
     private let capacity: Int
+    /// Decisions that were ever added; a wait that takes another's place is none.
+    package private(set) var added: UInt64 = 0
 
     init(capacity: Int) { self.capacity = capacity }
+
+    /// The decision that was added after `count` others; nil for one that is forgotten or was not made yet.
+    package func record(addedAfter count: UInt64) -> DecisionRecord? {
+        guard count < added, added - count <= UInt64(ring.count) else { return nil }
+        let back = Int(added - count)
+        return ring[(next + ring.count - back) % ring.count]
+    }
 
     /// The decisions, the oldest first.
     package var records: [DecisionRecord] { Array(ring[next...] + ring[..<next]) }
@@ -27,7 +36,8 @@ package struct DecisionLog: Sendable {
         var arrival = arrival
         var found: [DecisionRecord] = []
         // From the newest back: once its end is found, it is known when it came, and so what was staged in its stead.
-        for record in records.reversed() {
+        for back in 1...max(1, ring.count) where !ring.isEmpty {
+            let record = ring[(next + ring.count - back) % ring.count]
             switch record.what {
             case .shed(let shed):
                 guard shed.request == request else { continue }
@@ -53,7 +63,10 @@ package struct DecisionLog: Sendable {
             weighing.times = before.times + 1
             record.what = .waited(weighing)
             ring[last] = record
-        } else if ring.count < capacity {
+            return
+        }
+        added += 1
+        if ring.count < capacity {
             ring.append(record)
         } else {
             ring[next] = record

@@ -15,9 +15,7 @@ extension Scheduler {
 
     /// Takes what the policy weighed for its last decision; nil where it does not weigh, or nothing is recorded.
     mutating func takeWeighing() -> Weighing? {
-        guard decisions != nil, var strait = policy as? StraitPolicy else { return nil }
-        defer { policy = strait }
-        return strait.log?.take()
+        decisions == nil ? nil : policy.takeWeighing()
     }
 
     mutating func explainWait(_ weighing: Weighing?, at now: Instant) {

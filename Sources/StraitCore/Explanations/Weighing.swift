@@ -16,12 +16,40 @@ package struct Weighing: Sendable {
         package let requestClass: RequestClass
         package let device: DeviceID
         package let rows: Int
-        /// Its requests, the first ``requestsNamed`` of them.
-        package let requests: [RequestID]
+        /// Its requests, the first ``requestsNamed`` of them. All options of a weighing share the memory.
+        package let requests: ArraySlice<RequestID>
         /// When it would have been done; nil where the gate had kept it out before that was asked.
         package let prediction: BoundedFinish?
-        /// Its worth by term.
-        package let terms: [Term]
+        /// What it is worth; nil where the gate had kept it out.
+        package let worth: Worth?
+
+        /// What options are compared by; nil where the gate had kept it out.
+        package var rank: Double? { worth?.rank }
+
+        /// Its worth by term, in the order in which they are reckoned.
+        package var terms: [Term] { worth?.terms ?? [] }
+    }
+
+    /// What an option is worth, in the numbers that it was compared by.
+    package struct Worth: Sendable {
+        /// The chances that its requests lose by waiting for the next opportunity, weighted.
+        package let regret: Double
+        /// The chances that the requests of the batches beside it lose, weighted.
+        package let harm: Double
+        /// How much longer its requests could wait, nanoseconds; infinite where it would meet none.
+        package let slack: Double
+        /// What options are compared by.
+        package let rank: Double
+        /// High requests that would be lost for lack of a lane; nil where nobody asked.
+        package let loss: Double?
+
+        var terms: [Term] {
+            let terms = [
+                Term(name: "regret", value: regret), Term(name: "harm", value: harm),
+                Term(name: "slack_ms", value: slack / 1e6), Term(name: "rank", value: rank),
+            ]
+            return loss.map { terms + [Term(name: "loss", value: $0)] } ?? terms
+        }
     }
 
     /// One part of what an option is worth.
@@ -43,8 +71,19 @@ package struct WeighingTray: Sendable {
     private var last: Weighing?
 
     /// Leaves what was weighed, before anything of it is carried out.
+    ///
+    /// - Complexity: O(candidates · requests named); two allocations.
     mutating func record(_ candidates: [Candidate], chosen: Int?, _ state: SchedulerState, at now: Instant) {
-        last = Weighing(options: candidates.map { $0.option(state, at: now) }, chosen: chosen)
+        var names: [RequestID] = []
+        names.reserveCapacity(candidates.reduce(0) { $0 + min($1.count + $1.fillerCount, Weighing.requestsNamed) })
+        for candidate in candidates { candidate.name(state, into: &names) }
+        var next = 0
+        let options = candidates.map { candidate in
+            let end = next + candidate.namedCount(state)
+            defer { next = end }
+            return candidate.option(state, requests: names[next..<end], at: now)
+        }
+        last = Weighing(options: options, chosen: chosen)
     }
 
     /// Takes what was left since the last time.
@@ -55,37 +94,40 @@ package struct WeighingTray: Sendable {
 }
 
 extension Candidate {
-    fileprivate func option(_ state: SchedulerState, at now: Instant) -> Weighing.Option {
+    fileprivate func option(
+        _ state: SchedulerState, requests: ArraySlice<RequestID>, at now: Instant
+    ) -> Weighing.Option {
         let calibration = state.calibrations[requestClass.rawValue]
         return Weighing.Option(
             model: state.queues[queue].work.model, requestClass: requestClass, device: device, rows: rows,
-            requests: requests(state),
+            requests: requests,
             prediction: isAdmitted ? BoundedFinish(Duration(clamping: finish), from: now, calibration) : nil,
-            terms: terms)
+            worth: isAdmitted ? Weighing.Worth(regret: regret, harm: harm, slack: slack, rank: rank, loss: loss) : nil)
     }
 
-    /// The requests that it would take. Those that it would pass over are low ones.
-    private func requests(_ state: SchedulerState) -> [RequestID] {
-        var requests: [RequestID] = []
-        func name(_ count: Int, of queue: Int, from start: Int) {
-            for position in start..<min(start + count, state.queues[queue].count) {
-                guard requests.count < Weighing.requestsNamed else { return }
-                requests.append(state.queues[queue][position].request)
-            }
+    /// Where in its queues the requests stand that it would take and that are named. Those that it would pass over are
+    /// low ones.
+    private func places(_ state: SchedulerState) -> (own: Range<Int>, filler: Range<Int>) {
+        func range(_ count: Int, of queue: Int, from start: Int, atMost: Int) -> Range<Int> {
+            start..<max(start, min(start + min(count, atMost), state.queues[queue].count))
         }
-        name(count, of: queue, from: requestClass == .low ? skipped : 0)
-        if let filler, fillerCount > 0 { name(fillerCount, of: filler, from: skipped) }
-        return requests
+        let own = range(
+            count, of: queue, from: requestClass == .low ? skipped : 0, atMost: Weighing.requestsNamed)
+        guard let filler, fillerCount > 0 else { return (own, 0..<0) }
+        let left = Weighing.requestsNamed - own.count
+        return (own, range(fillerCount, of: filler, from: skipped, atMost: left))
     }
 
-    /// The parts of what it is worth, in the order in which they are reckoned.
-    private var terms: [Weighing.Term] {
-        guard isAdmitted else { return [] }
-        var terms = [
-            Weighing.Term(name: "regret", value: regret), Weighing.Term(name: "harm", value: harm),
-            Weighing.Term(name: "slack_ms", value: slack / 1e6), Weighing.Term(name: "rank", value: rank),
-        ]
-        if let loss { terms.append(Weighing.Term(name: "loss", value: loss)) }
-        return terms
+    fileprivate func namedCount(_ state: SchedulerState) -> Int {
+        let (own, filling) = places(state)
+        return own.count + filling.count
+    }
+
+    /// Names the requests that it would take.
+    fileprivate func name(_ state: SchedulerState, into names: inout [RequestID]) {
+        let (own, filling) = places(state)
+        for position in own { names.append(state.queues[queue][position].request) }
+        guard let filler else { return }
+        for position in filling { names.append(state.queues[filler][position].request) }
     }
 }

@@ -23,6 +23,9 @@ package protocol Policy: Sendable {
 
     /// Forgets a model: another may get its number. For policies that remember models.
     mutating func forget(_ model: ModelID)
+
+    /// Takes what it weighed for its last decision; nil where it does not weigh, or was not told to remember.
+    mutating func takeWeighing() -> Weighing?
 }
 
 extension Policy {
@@ -31,6 +34,8 @@ extension Policy {
     package mutating func noteFinished(_ batch: BatchRecord, _ times: MeasuredTimes, _ state: SchedulerState) {}
 
     package mutating func forget(_ model: ModelID) {}
+
+    package mutating func takeWeighing() -> Weighing? { nil }
 }
 
 /// How a policy takes devices from batches that are on them.

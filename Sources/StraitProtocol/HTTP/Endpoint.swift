@@ -8,6 +8,11 @@ package enum Operation: String, Sendable, Hashable, CaseIterable {
     case traceSettings, updateTraceSettings, logSettings, updateLogSettings
     case sharedMemoryStatus, registerSharedMemory, unregisterSharedMemory
     case cudaMemoryStatus, registerCudaMemory, unregisterCudaMemory
+    case decisions, serverState
+
+    /// Whether it is for who watches the server: it tells what others asked for, in numbers, and changes nothing. Only
+    /// these read what stands behind the question mark of a path.
+    package var isWatching: Bool { self == .decisions || self == .serverState }
 
     /// Whether a request's body says anything.
     package var takesBody: Bool {
@@ -60,7 +65,7 @@ package struct Endpoint: Sendable {
     }
 
     /// All of them; of two that fit a path the first counts.
-    package static let all: [Endpoint] = [server, models, repository, settings, memory].flatMap { $0 }
+    package static let all: [Endpoint] = [server, models, repository, settings, memory, watching].flatMap { $0 }
 
     private static let server = [
         Endpoint(.get, "/v2/health/live", .live),
@@ -91,6 +96,11 @@ package struct Endpoint: Sendable {
         region("system", .sharedMemoryStatus, .registerSharedMemory, .unregisterSharedMemory),
         region("cuda", .cudaMemoryStatus, .registerCudaMemory, .unregisterCudaMemory),
     ].flatMap { $0 }
+
+    /// Watching endpoints: see ``Operation/isWatching``.
+    private static let watching = [
+        Endpoint(.get, "/v2/strait/decisions", .decisions), Endpoint(.get, "/v2/strait/state", .serverState),
+    ]
 
     private static func model(_ last: String?, _ verb: Verb, _ operation: Operation) -> [Endpoint] {
         let end = last.map { "/" + $0 } ?? ""

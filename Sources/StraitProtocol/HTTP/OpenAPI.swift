@@ -118,6 +118,15 @@ private struct OpenAPIOperation {
             if let example { writer.member("example", example) }
             writer.endObject()
         }
+        for parameter in endpoint.operation.queryParameters {
+            writer.beginObject()
+            writer.member("name", parameter.name)
+            writer.member("in", "query")
+            writer.member("description", parameter.words)
+            writer.key("schema")
+            parameter.schema.write(to: &writer)
+            writer.endObject()
+        }
         writer.endArray()
     }
 }
@@ -147,6 +156,8 @@ extension Operation {
         case .cudaMemoryStatus: "The registered regions of CUDA shared memory: none."
         case .registerCudaMemory: "Registers a region of CUDA shared memory, which is refused."
         case .unregisterCudaMemory: "Unregisters regions of CUDA shared memory."
+        case .decisions: "What became of requests, and why, in words and numbers."
+        case .serverState: "What the server does now, and how requests fared in the last seconds."
         }
     }
 
@@ -178,6 +189,8 @@ extension Operation {
         case .traceSettings, .updateTraceSettings: .anyObject
         case .logSettings, .updateLogSettings: .anyObject
         case .sharedMemoryStatus, .cudaMemoryStatus: .array(.reference("SharedMemoryRegion"))
+        case .decisions: .reference("Decisions")
+        case .serverState: .reference("ServerState")
         }
     }
 }

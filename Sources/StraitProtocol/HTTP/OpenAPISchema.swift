@@ -71,7 +71,7 @@ indirect enum OpenAPISchema: Sendable {
     }
 
     /// The named schemas.
-    static let all: [(name: String, schema: OpenAPISchema)] = requests + responses
+    static let all: [(name: String, schema: OpenAPISchema)] = requests + responses + watching
 
     private static let types = ElementType.allCases.map(\.name)
     private static let shape = array(.integer(minimum: 0))

@@ -10,6 +10,8 @@ package struct Route: Sendable, Hashable {
     package var version: String?
     /// The shared memory region that the path names.
     package var region: String?
+    /// What stands behind the question mark, as it came; nil where nothing does, or nothing of it is looked at.
+    package var query: String?
 
     /// A route; tests make them up.
     package init(_ operation: Operation, model: String? = nil, version: String? = nil, region: String? = nil) {
@@ -46,7 +48,11 @@ package struct Route: Sendable, Hashable {
             guard fits(parts, endpoint) else { continue }
             first = first ?? endpoint
             if endpoint.verb.rawValue == method {
-                return read(parts, endpoint).map { .found($0) } ?? .unknown
+                guard var route = read(parts, endpoint) else { return .unknown }
+                if endpoint.operation.isWatching, path.endIndex < target.endIndex {
+                    route.query = String(target[target.index(after: path.endIndex)...])
+                }
+                return .found(route)
             }
             verbs.append(endpoint.verb)
         }
@@ -76,7 +82,7 @@ package struct Route: Sendable, Hashable {
     }
 
     /// The text with `%41` made `A`; nil where an escape is broken or the result is no UTF-8.
-    private static func percentDecoded(_ text: Substring) -> String? {
+    static func percentDecoded(_ text: Substring) -> String? {
         guard text.utf8.contains(UInt8(ascii: "%")) else { return String(text) }
         var bytes: [UInt8] = []
         var rest = Array(text.utf8)[...]

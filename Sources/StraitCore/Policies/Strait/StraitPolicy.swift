@@ -80,6 +80,8 @@ package struct StraitPolicy: Policy {
 
     package mutating func forget(_ model: ModelID) { floor.forget(model) }
 
+    package mutating func takeWeighing() -> Weighing? { log?.take() }
+
     // -- preparing ------------------------------------------------------------------------------------------------
 
     /// The eligible devices that are looked at: the least loaded.
