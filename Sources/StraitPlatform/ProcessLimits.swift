@@ -47,6 +47,16 @@ package enum ProcessLimits {
         signal(SIGPIPE, SIG_IGN)
     }
 
+    /// One of the blocked signals that has come; nil for none.
+    package static func takeSignal(_ signals: [CInt]) -> CInt? {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for signal in signals { sigaddset(&set, signal) }
+        var none = timespec()
+        let signal = sigtimedwait(&set, nil, &none)
+        return signal > 0 ? signal : nil
+    }
+
     /// Waits for one of the blocked signals.
     package static func waitForSignal(_ signals: [CInt]) -> CInt {
         var set = sigset_t()

@@ -27,7 +27,8 @@ final class TopTerminal {
         var settings = termios()
         guard tcgetattr(STDIN_FILENO, &settings) == 0 else {
             saved = nil
-            return write(Self.begin)
+            write(Self.begin)
+            return
         }
         saved = settings
         // Ctrl-C and Ctrl-Z come as keys, nothing is shown of what is typed.
@@ -77,12 +78,7 @@ final class TopTerminal {
     }
 
     private func takeSignal() -> Event? {
-        var set = sigset_t()
-        sigemptyset(&set)
-        for signal in Self.signals { sigaddset(&set, signal) }
-        var none = timespec()
-        let signal = sigtimedwait(&set, nil, &none)
-        guard signal > 0 else { return nil }
+        guard let signal = ProcessLimits.takeSignal(Self.signals) else { return nil }
         return signal == SIGWINCH ? .refresh : .end
     }
 
