@@ -14,6 +14,9 @@ let serverTestsOnly = Context.environment["STRAIT_SERVER_TESTS"] == "1"
 let sanitizer = Context.environment["STRAIT_SANITIZER"]
 let isForThreadSanitizer = sanitizer == "thread"
 
+// STRAIT_COMMIT=abc123 is what `strait --version` says it was built from. Not asked of git: each commit would relink.
+let commit = Context.environment["STRAIT_COMMIT"].map { $0.filter(\.isHexDigit) }
+
 let swiftSettings: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("ExistentialAny"),
@@ -33,6 +36,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 // -- dependencies ------------------------------------------------------------------------------------------------
 
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"),
     .product(name: "NIOPosix", package: "swift-nio"),
@@ -40,13 +44,15 @@ let nio: [Target.Dependency] = [
 ]
 
 var dependencies: [Package.Dependency] = [
-    .package(url: "https://github.com/apple/swift-protobuf", from: "1.38.0", traits: [])
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.38.0", traits: []),
+    // Imports no Foundation, which would be a third of the binary.
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
 ]
 
 // -- floors 0 to 3, and evaluation: no network -------------------------------------------------------------------
 
 var targets: [Target] = [
-    .target(name: "CPlatform"),
+    .target(name: "CPlatform", cSettings: commit.map { [.define("STRAIT_COMMIT", to: "\"\($0)\"")] } ?? []),
     .systemLibrary(name: "CZlib"),
     .target(name: "COnnxRuntime", cSettings: [.unsafeFlags(["-O2"])]),
     .target(name: "CCUDARuntime"),
@@ -66,10 +72,14 @@ var targets: [Target] = [
         ["StraitCore", "StraitTensor", "StraitPlatform", "OnnxRuntime", "CUDARuntime", "VirtualAccelerator"]),
 
     library("StraitFormats", ["StraitCore"]),
+    library("StraitTracing"),
     library("StraitSimulation", ["StraitCore", "StraitFormats", "VirtualAccelerator"]),
     library(
         "StraitServing",
-        ["StraitCore", "StraitDevices", "StraitFormats", "StraitPlatform", "StraitProtocol", "StraitTensor"]),
+        [
+            "StraitCore", "StraitDevices", "StraitFormats", "StraitPlatform", "StraitProtocol", "StraitTensor",
+            "StraitTracing", logging,
+        ]),
 
     library(
         "DeviceCheck",
@@ -92,7 +102,7 @@ if !serverTestsOnly {
             name: "FuzzedDecoders",
             dependencies: [
                 "StraitCore", "StraitTensor", "StraitWire", "StraitProtocol", "StraitFormats", "StraitSimulation",
-                "VirtualAccelerator", protobuf,
+                "StraitTracing", "VirtualAccelerator", protobuf,
             ],
             path: "Fuzzing/Sources/FuzzedDecoders", swiftSettings: swiftSettings),
         tests("FuzzTests", ["FuzzedDecoders"]),
@@ -122,17 +132,21 @@ if !serverTestsOnly {
             "StraitServingTests",
             [
                 "StraitServing", "StraitCore", "StraitDevices", "StraitFormats", "StraitPlatform", "StraitProtocol",
-                "StraitTensor", "OnnxRuntime", "StraitSimulation", "VirtualAccelerator",
+                "StraitTensor", "OnnxRuntime", "StraitSimulation", "VirtualAccelerator", "StraitTracing",
             ]),
+        tests("StraitTracingTests", ["StraitTracing"]),
     ]
 }
 
 let untouched: [String: Set<String>] = [
     "thread": [
         "FuzzTests", "StraitCoreTests", "StraitEvaluationTests", "StraitFormatsTests", "StraitProtocolTests",
-        "StraitSimulationTests", "VirtualAcceleratorTests",
+        "StraitSimulationTests", "StraitTracingTests", "VirtualAcceleratorTests",
     ],
-    "address": ["StraitCoreTests", "StraitEvaluationTests", "StraitSimulationTests", "VirtualAcceleratorTests"],
+    "address": [
+        "StraitCoreTests", "StraitEvaluationTests", "StraitSimulationTests", "StraitTracingTests",
+        "VirtualAcceleratorTests",
+    ],
 ]
 if let untouched = sanitizer.flatMap({ untouched[$0] }) { targets.removeAll { untouched.contains($0.name) } }
 
@@ -169,7 +183,7 @@ if !pureOnly {
             dependencies: [
                 "StraitHTTP", "StraitGRPC", "StraitLoad", "StraitServing", "StraitDevices", "StraitProtocol",
                 "StraitCore", "StraitTensor", "StraitPlatform", "OnnxRuntime", "StraitFormats", "StraitSimulation",
-                "StraitEvaluation", "VirtualAccelerator", "DeviceCheck", "CUDARuntime",
+                "StraitEvaluation", "VirtualAccelerator", "DeviceCheck", "CUDARuntime", "StraitTracing",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
             swiftSettings: swiftSettings

@@ -15,6 +15,8 @@ extension GRPCConnection {
         let model: ServedModel
         /// Its number in a stream; nil for the one request of a call that has no more.
         let number: Int?
+        /// Its trace, if it is traced.
+        let span: RequestSpan?
     }
 
     /// Takes a request; it is answered now or when the engine has done it.
@@ -32,15 +34,18 @@ extension GRPCConnection {
         } catch {
             return finish(call, ProtocolError(.failedInternally, "\(error)"))
         }
+        let span = control.tracer?.beginGRPC(inStream: isStreamed, model: asked.modelName, arrived: arrived) { name in
+            call.head.values(of: name)
+        }
         do throws(Refusal) {
-            try submit(asked, call, arrived: arrived, isStreamed: isStreamed)
+            try submit(asked, call, arrived: arrived, isStreamed: isStreamed, span)
         } catch {
-            refuse(error, id: asked.request.id, call, isStreamed: isStreamed)
+            refuse(error, id: asked.request.id, call, isStreamed: isStreamed, span)
         }
     }
 
     private func submit(
-        _ asked: WireRequest, _ call: Call, arrived: Instant, isStreamed: Bool
+        _ asked: WireRequest, _ call: Call, arrived: Instant, isStreamed: Bool, _ span: RequestSpan?
     ) throws(Refusal) {
         guard control.readiness.isReady else { throw Refusal(Self.draining) }
         let model: ServedModel
@@ -57,10 +62,10 @@ extension GRPCConnection {
         let number = isStreamed ? call.nextRequest : nil
         call.nextRequest += 1
         let bound = NIOLoopBound(
-            (connection: self, asked: Asked(call: call, request: request, model: model, number: number)),
+            (connection: self, asked: Asked(call: call, request: request, model: model, number: number, span: span)),
             eventLoop: eventLoop)
         let eventLoop = eventLoop
-        let id = try service.infer(request, on: model, arrived: arrived) { reply in
+        let id = try service.infer(request, on: model, arrived: arrived, span: span) { reply in
             // A lane answers; the call goes on where its connection lives.
             eventLoop.execute {
                 let (connection, asked) = bound.value
@@ -85,22 +90,32 @@ extension GRPCConnection {
                 let response = WireResponseEncoder.encode(
                     // A stream has no metadata for each answer.
                     try service.response(to: asked.request, from: asked.model, answer, naming: isStreamed))
-                guard !isStreamed else { return send(response.streamed, on: call) }
-                send(response, on: call)
-                finish(
-                    call,
-                    Ending(metadata: [
+                if isStreamed {
+                    send(response.streamed, on: call)
+                } else {
+                    let metadata = [
                         ("server-timing", answer.timing.serverTiming), (Self.requestKey, String(answer.number)),
-                    ]))
+                    ]
+                    send(response, on: call)
+                    finish(call, Ending(metadata: metadata + (asked.span?.headers ?? [])))
+                }
+                asked.span?.end(status: 0)
             } catch {
-                refuse(Refusal(error), id: asked.request.id, call, isStreamed: isStreamed)
+                refuse(Refusal(error), id: asked.request.id, call, isStreamed: isStreamed, asked.span)
             }
-        case .refused(let refusal): refuse(refusal, id: asked.request.id, call, isStreamed: isStreamed)
+        case .refused(let refusal):
+            refuse(refusal, id: asked.request.id, call, isStreamed: isStreamed, asked.span)
         }
     }
 
     /// Says why a request has no results: with the status of its call, or in a stream with its id.
-    private func refuse(_ refusal: Refusal, id: String, _ call: Call, isStreamed: Bool) {
+    private func refuse(
+        _ refusal: Refusal, id: String, _ call: Call, isStreamed: Bool, _ span: RequestSpan? = nil
+    ) {
+        defer {
+            span?.noteFailure(refusal.error)
+            span?.end(status: refusal.error.grpcStatus)
+        }
         guard !isStreamed else {
             return send(WireResponseEncoder.streamedError(refusal.error.message, id: id), on: call)
         }
@@ -109,6 +124,7 @@ extension GRPCConnection {
             // Whole seconds, rounded up, as over HTTP.
             ending.metadata = [("retry-after", String(max(1, Int(wait.seconds.rounded(.up)))))]
         }
+        if let span { ending.metadata += span.headers }
         if refusal.number > 0 { ending.metadata.append((Self.requestKey, String(refusal.number))) }
         finish(call, ending)
     }

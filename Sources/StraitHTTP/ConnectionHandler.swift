@@ -38,6 +38,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         let arrived: Instant
         let jsonLength: Int?
         let fallbackTimeout: Duration?
+        let span: RequestSpan?
     }
 
     private let control: ServerControl
@@ -180,12 +181,14 @@ final class ConnectionHandler: ChannelInboundHandler {
     ) throws(ProtocolError) -> Inference {
         guard readiness.isReady else { throw ProtocolError(.unavailable, "the server is draining; ask another one") }
         let model = try service.catalog.find(name, version: version)
+        let arrived = service.engine.now()
         return Inference(
-            model: model, arrived: service.engine.now(),
+            model: model, arrived: arrived,
             jsonLength: try Self.number(in: HTTPReply.jsonLengthHeader, of: head),
             // Milliseconds, as Envoy sends the time it will wait itself.
             fallbackTimeout: try Self.number(in: "x-envoy-expected-rq-timeout-ms", of: head)
-                .map { .milliseconds(Double($0)) })
+                .map { .milliseconds(Double($0)) },
+            span: control.tracer?.beginHTTP(model: name, arrived: arrived) { head.headers[$0] })
     }
 
     /// The value of a header that holds a whole number; nil where the header is absent.
@@ -292,38 +295,42 @@ final class ConnectionHandler: ChannelInboundHandler {
             // Before the submission: the reply may come before it returns.
             state = .waiting(nil)
             let id = try service.infer(
-                request, on: model, arrived: inference.arrived, fallbackTimeout: inference.fallbackTimeout
+                request, on: model, arrived: inference.arrived, fallbackTimeout: inference.fallbackTimeout,
+                span: inference.span
             ) { reply in
                 eventLoop.execute {
                     let (handler, context) = box.value
-                    handler.answer(reply, to: request, model, turn: turn, context)
+                    handler.answer(reply, to: request, model, turn: turn, inference.span, context)
                 }
             }
             state = .waiting(id)
         } catch let error as ProtocolError {
-            send(HTTPReply(error), context)
+            inference.span?.noteFailure(error)
+            send(HTTPReply(error), context, inference.span)
         } catch let refusal as Refusal {
-            send(HTTPReply(refusal), context)
+            inference.span?.noteFailure(refusal.error)
+            send(HTTPReply(refusal), context, inference.span)
         } catch {
-            send(HTTPReply(.internalServerError, error: "\(error)"), context)
+            send(HTTPReply(.internalServerError, error: "\(error)"), context, inference.span)
         }
     }
 
     private func answer(
-        _ reply: Reply, to request: InferenceRequest, _ model: ServedModel, turn: UInt64,
+        _ reply: Reply, to request: InferenceRequest, _ model: ServedModel, turn: UInt64, _ span: RequestSpan?,
         _ context: ChannelHandlerContext
     ) {
         guard turn == self.turn, case .waiting = state else { return }
         if control.log.isVerbose(2) { control.log.verbose(2, "infer of \(model.specification.name): \(reply.words)") }
         switch reply {
-        case .refused(let refusal): send(HTTPReply(refusal), context)
+        case .refused(let refusal): send(HTTPReply(refusal), context, span)
         case .answered(let answer):
             do {
                 let response = try service.response(to: request, from: model, answer)
                 let encoded = try InferenceResponseEncoder.encode(response, binary: request.wantsBinary)
-                send(HTTPReply(encoded, timing: answer.timing, number: answer.number), context)
+                send(HTTPReply(encoded, timing: answer.timing, number: answer.number), context, span)
             } catch {
-                send(HTTPReply(error), context)
+                span?.noteFailure(error)
+                send(HTTPReply(error), context, span)
             }
         }
     }
@@ -357,8 +364,10 @@ final class ConnectionHandler: ChannelInboundHandler {
         send(HTTPReply(error), context)
     }
 
-    private func send(_ reply: HTTPReply, _ context: ChannelHandlerContext) {
+    private func send(_ reply: HTTPReply, _ context: ChannelHandlerContext, _ span: RequestSpan? = nil) {
+        defer { span?.end(status: Int(reply.status.code)) }
         var reply = reply
+        if let span { reply.headers += span.headers }
         if let replyCoding { reply.compress(replyCoding) }
         keepAlive = keepAlive && readiness.isReady
         context.write(wrapOutboundOut(.head(reply.head(keepAlive: keepAlive))), promise: nil)

@@ -27,6 +27,13 @@ package enum MonotonicClock {
         localtime_r(&now, &parts)
         return Int64(parts.tm_gmtoff)
     }
+
+    /// What is added to this clock to have the time since 1970, in nanoseconds. It changes where somebody sets the time.
+    package static func calendarOffset() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec) - nanoseconds()
+    }
 }
 
 /// Processor time of the calling thread, in seconds.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The settings of the trace extension. They are kept, checked and told; nothing is traced yet.
+/// The settings of the trace extension. They count where traces are sent somewhere, and are only kept where not.
 package struct TraceSettings: Sendable, Hashable {
     /// What is traced: `OFF`, or some of `TIMESTAMPS` and `TENSORS`.
     package var level = ["OFF"]
@@ -10,6 +10,8 @@ package struct TraceSettings: Sendable, Hashable {
     package var count: Int32 = -1
     /// After how many traces a file of its own is begun; 0 for never.
     package var logFrequency: UInt32 = 0
+    /// Who takes the traces: `opentelemetry` where they are sent to a receiver of its protocol.
+    package var mode = "triton"
 
     /// As a server starts.
     package init() {}
@@ -19,9 +21,12 @@ package struct TraceSettings: Sendable, Hashable {
         [
             ("trace_level", .strings(level)), ("trace_rate", .string(String(rate))),
             ("trace_count", .string(String(count))), ("log_frequency", .string(String(logFrequency))),
-            ("trace_file", .string("")), ("trace_mode", .string("triton")),
+            ("trace_file", .string("")), ("trace_mode", .string(mode)),
         ]
     }
+
+    /// Whether requests are traced at all.
+    package var isOn: Bool { level != ["OFF"] && count != 0 }
 
     /// Changes some settings; `null` (in gRPC an empty list) puts one back to what `usual` has.
     ///

@@ -24,7 +24,10 @@ extension Engine {
                 let result = try ended.result.get()
                 let timing = Timing(
                     queue: slot.stagedAt - submission.arrived, copy: result.times.copyIn + result.times.copyOut,
-                    compute: result.times.kernels, predicted: slot.predictedFinish - submission.arrived)
+                    compute: result.times.kernels, predicted: slot.predictedFinish - submission.arrived,
+                    copyOut: result.times.copyOut,
+                    place: Timing.Place(
+                        device: ended.batch.device, lane: ended.batch.lane, batchRows: ended.batch.rows))
                 // Of a batch that was split the scheduler knows only that it failed; this request may have results.
                 let outputs = try result.outputs[part].get()
                 return .answered(

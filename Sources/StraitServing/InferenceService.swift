@@ -55,12 +55,13 @@ package struct InferenceService: Sendable {
     ///   - model: as found in the catalog.
     ///   - arrived: when the request reached the server.
     ///   - fallbackTimeout: what the transport knows of the client's patience, where the request itself says nothing.
+    ///   - span: of a request that is traced.
     ///   - completion: called exactly once unless this throws, on any thread, possibly before this returns.
     /// - Returns: what to cancel it by.
     /// - Throws: ``Refusal`` for a request that does not fit the model, or for which there is no memory.
     package func infer(
         _ request: InferenceRequest, on model: ServedModel, arrived: Instant, fallbackTimeout: Duration? = nil,
-        completion: @escaping @Sendable (Reply) -> Void
+        span: RequestSpan? = nil, completion: @escaping @Sendable (Reply) -> Void
     ) throws(Refusal) -> RequestID? {
         let rows: Int
         var request = request
@@ -83,7 +84,12 @@ package struct InferenceService: Sendable {
                 retryAfter: Self.memoryRetry)
             throw engine.turnAway(submission, .tensorMemoryFull, refusal)
         }
-        return engine.submit(submission, completion: completion)
+        guard let span else { return engine.submit(submission, completion: completion) }
+        span.noteSubmitted(submission, id: request.id)
+        return engine.submit(submission) { reply in
+            span.noteReply(reply)
+            completion(reply)
+        }
     }
 
     private func requestClass(of request: InferenceRequest, _ model: ServedModel) -> RequestClass {

@@ -46,6 +46,20 @@ package struct Timing: Sendable, Hashable {
     package let compute: Duration
     /// From its arrival to the finish that was predicted when it was dispatched.
     package let predicted: Duration
+    /// The part of ``copy`` that the results took.
+    package let copyOut: Duration
+    /// Where it ran.
+    package let place: Place
+
+    /// Where the batch of a request ran.
+    package struct Place: Sendable, Hashable {
+        /// The device.
+        package let device: DeviceID
+        /// The lane of it.
+        package let lane: LaneID
+        /// The rows of the batch.
+        package let batchRows: Int
+    }
 }
 
 /// Why a request has no results.

@@ -29,17 +29,20 @@ package struct ServerControl: Sendable {
     package let readiness: Readiness
     /// Settings of traces.
     package let traces: TraceControl
+    /// Traces requests; nil where nothing is traced.
+    package let tracer: Tracer?
     /// The log and its settings.
     package let log: ServerLog
 
     package init(
         service: InferenceService, description: ServerDescription, readiness: Readiness,
-        traces: TraceControl = TraceControl(), log: ServerLog
+        traces: TraceControl = TraceControl(), tracer: Tracer? = nil, log: ServerLog
     ) {
         self.service = service
         self.description = description
         self.readiness = readiness
         self.traces = traces
+        self.tracer = tracer
         self.log = log
     }
 

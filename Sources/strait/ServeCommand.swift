@@ -98,10 +98,12 @@ struct ServeCommand: ParsableCommand {
             deadlines.low = .milliseconds(given.low)
         }
         let service = InferenceService(engine: engine, catalog: catalog, pool: pool, defaultDeadlines: deadlines)
+        let tracing = try options.tracing.tracing(engine, log: log.note)
+        tracing?.exporter.start()
         let control = ServerControl(
             service: service,
             description: ServerDescription(name: "strait", version: Strait.version, lanes: devices.laneCount),
-            readiness: Readiness(), log: log)
+            readiness: Readiness(), traces: tracing?.control ?? TraceControl(), tracer: tracing?.tracer, log: log)
         var limits = HTTPLimits()
         limits.bodyBytes = min(options.maxBody << 20, pool.budget)
         limits.connections = options.maxConnections
@@ -127,6 +129,7 @@ struct ServeCommand: ParsableCommand {
         grpc?.stop(withinMilliseconds: Self.lastRepliesMilliseconds)
         keeper?.stop()
         recorder?.stop()
+        tracing?.exporter.stop()
         report(engine)
         for group in devices.virtualGroups { Console.log("\(group.spec.canonicalName): \(group.pacingErrors.words)") }
         guard isDrained else {

@@ -9,6 +9,8 @@ internal import StraitServing
 
 /// The flags of `strait serve`; Triton's names where they mean the same.
 struct ServeOptions: ParsableArguments {
+    @OptionGroup var tracing: TracingOptions
+
     @Option(name: [.long, .customLong("model-store")], help: "The folder of models, in Triton's layout.")
     var modelRepository: String
 

@@ -15,6 +15,8 @@ package enum FuzzedDecoder: String, CaseIterable, Sendable {
     case control
     /// A body compressed with gzip, or with deflate where it does not begin like gzip; and a path.
     case compressed
+    /// What a request says of its trace, and where traces go.
+    case context
     /// A model's config.pbtxt.
     case configuration
     /// A scenario in YAML.
@@ -42,6 +44,7 @@ package enum FuzzedDecoder: String, CaseIterable, Sendable {
         case .wire: WireProperty.flaw(bytes)
         case .control: ControlProperty.flaw(bytes)
         case .compressed: CompressedProperty.flaw(bytes)
+        case .context: ContextProperty.flaw(bytes)
         case .configuration: ConfigurationProperty.flaw(bytes)
         case .scenario: ScenarioProperty.flaw(bytes)
         case .trace: FileProperty.flawInTrace(bytes)
