@@ -2,12 +2,14 @@
 
 /// The settings of the logging extension.
 package struct LogSettings: Sendable, Hashable {
-    /// How a line begins.
+    /// How a line is written.
     package enum Format: String, Sendable, Hashable, CaseIterable {
         /// With its text.
         case plain = "default"
         /// With the date and time, in UTC.
         case iso8601 = "ISO8601"
+        /// An object in JSON, for programs.
+        case json
     }
 
     /// Whether what happens in the ordinary course is told.
@@ -18,7 +20,7 @@ package struct LogSettings: Sendable, Hashable {
     package var error = true
     /// 1 tells of every request that is no inference, 2 and above of every inference, too.
     package var verboseLevel: UInt32 = 0
-    /// How lines begin.
+    /// How lines are written.
     package var format = Format.plain
 
     /// As a server starts.
@@ -50,7 +52,7 @@ package struct LogSettings: Sendable, Hashable {
                 changed.verboseLevel = level
             case "log_format":
                 guard case .string(let text) = value, let format = Format(rawValue: text) else {
-                    throw ControlBody.unexpected(name, value, "\"default\" or \"ISO8601\"")
+                    throw ControlBody.unexpected(name, value, "\"default\", \"ISO8601\" or \"json\"")
                 }
                 changed.format = format
             case "log_file": throw ProtocolError(.invalidArgument, "log_file cannot be changed over the network")

@@ -103,8 +103,11 @@ extension Engine: LaneDriver {
         let taken = state.scheduler.state.devices[device].resident.count
         take(.deviceRemoved(device), at: now, &state, into: &effects)
         effects.needUpkeep(at: state.devices[device.index].probeAt)
+        let name = devices[device.index].name
         effects.lines.append(
-            "\(devices[device.index].name) is out of service: \(reason.words); \(taken) batch(es) taken back")
+            LogLine(
+                .deviceLost, "\(name) is out of service: \(reason.words); \(taken) batch(es) taken back", kind: .warning,
+                ["device": name, "reason": reason.words, "batches": "\(taken)"]))
     }
 
     // -- back in service ------------------------------------------------------------------------------------------
@@ -136,7 +139,10 @@ extension Engine: LaneDriver {
             guard state.devices[index].endProbe(complaint, at: now) else { return }
             step(.deviceReturned(DeviceID(index: index)), &state, into: &effects)
             let away = (now - removedAt).nanoseconds / 1_000_000
-            effects.lines.append("\(devices[index].name) serves again after \(away) ms")
+            effects.lines.append(
+                LogLine(
+                    .deviceReturned, "\(devices[index].name) serves again after \(away) ms",
+                    ["device": devices[index].name, "away_ms": "\(away)"]))
         }
         carryOut(effects)
     }

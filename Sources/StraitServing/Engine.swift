@@ -22,7 +22,7 @@ package final class Engine: Sendable {
     let clock: any EngineClock
     let policy: PolicyName
     let limits: SchedulerLimits
-    let log: @Sendable (String) -> Void
+    let log: @Sendable (LogLine) -> Void
     private let timer: any EngineTimer
     /// Calls for what may take long.
     let upkeep: any EngineTimer
@@ -67,7 +67,7 @@ package final class Engine: Sendable {
         policy: PolicyName, interference: EstimatorName = .kalman, limits: SchedulerLimits = SchedulerLimits(),
         devices: [any Device], clock: any EngineClock = SystemClock(), timer: any EngineTimer = TimerThread(),
         upkeep: any EngineTimer = TimerThread(name: "upkeep"), decisions: Int = 0,
-        log: @escaping @Sendable (String) -> Void = { _ in }
+        log: @escaping @Sendable (LogLine) -> Void = { _ in }
     ) {
         precondition(!devices.isEmpty, "an engine has a device")
         var options = SchedulerOptions()
@@ -176,7 +176,7 @@ package final class Engine: Sendable {
         var timer: Instant?
         /// When something is to be done that may take long; never for not at all.
         private(set) var upkeep = Instant.never
-        var lines: [String] = []
+        var lines: [LogLine] = []
 
         /// Something is to be done that may take long.
         mutating func needUpkeep(at instant: Instant) { upkeep = min(upkeep, instant) }

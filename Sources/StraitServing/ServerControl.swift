@@ -69,7 +69,13 @@ package struct ServerControl: Sendable {
     package func updateTraceSettings(
         _ values: [String: SettingValue], of model: String?
     ) throws(ProtocolError) -> TraceSettings {
-        try traces.update(values, of: try known(model))
+        let model = try known(model)
+        let settings = try traces.update(values, of: model)
+        if !values.isEmpty {
+            log.note(
+                .settingsChanged(of: model.map { "traces of \($0)" } ?? "traces", settings.entries, values))
+        }
+        return settings
     }
 
     /// The name of a model that is there; nil for none.

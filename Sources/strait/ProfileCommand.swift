@@ -63,7 +63,7 @@ struct ProfileCommand: ParsableCommand {
         let catalog = try ModelCatalog(
             repository: repository, engine: Engine(policy: .strait, device: device), pool: pool
         ) {
-            Console.log("  \($0)")
+            Console.log($0.indented.text)
         }
         let bench = DeviceBench(device, cores: (device as? CPUDevice)?.cores ?? [], pool: pool)
         defer { bench.stop() }

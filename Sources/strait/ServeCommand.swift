@@ -9,6 +9,7 @@ internal import StraitFormats
 internal import StraitGRPC
 internal import StraitHTTP
 internal import StraitPlatform
+internal import StraitProtocol
 internal import StraitServing
 internal import StraitTensor
 
@@ -37,38 +38,47 @@ struct ServeCommand: ParsableCommand {
     private static let signals = [SIGTERM, SIGINT]
 
     func run() throws {
+        let log = ServerLog(options.logging.settings, write: Console.log)
+        log.takeLibraries()
         do {
-            try serve()
+            try serve(log)
         } catch let error as ExitCode {
             throw error
         } catch {
-            Console.log("strait serve: \(error)")
+            log.note(.error, "strait serve: \(error)")
             throw ExitCode.failure
         }
     }
 
-    private func serve() throws {
+    private func serve(_ log: ServerLog) throws {
         ProcessLimits.blockSignals(Self.signals)
         ProcessLimits.keepTensorMemory()
-        try makeRoomForConnections()
+        try makeRoomForConnections(log)
         let specifications = try options.specifications
-        let library = try findOnnxRuntime(isNeeded: !specifications.allSatisfy(\.isVirtual))
+        let library = try findOnnxRuntime(isNeeded: !specifications.allSatisfy(\.isVirtual), log)
         let pool = SlabPool(budget: options.mostTensorMemory << 20)
         let devices = try ServeDevices(
-            specifications, environment: try library.map { try Environment(library: $0) }, pool: pool)
+            specifications, environment: try library.map { try Environment(library: $0) }, pool: pool,
+            log: log.note)
         let policy = PolicyName(rawValue: options.policy) ?? .strait
         let interference = EstimatorName(rawValue: options.interference) ?? .kalman
-        let log = ServerLog(write: Console.log)
         let engine = Engine(
             policy: policy, interference: interference, limits: SchedulerLimits(maximumWaiting: options.maxQueue),
             devices: devices.devices, decisions: decisions.decisions, log: log.note)
-        Console.log(
-            "strait \(Strait.version), "
-                + (library.map { "ONNX Runtime \($0.version) (\($0.path))" } ?? "no ONNX Runtime")
-                + ", policy \(policy.rawValue), \(devices.words)"
-                + (interference == .kalman ? "" : ", interference \(interference.rawValue)"))
+        log.note(
+            LogLine(
+                .started,
+                "strait \(Strait.version), "
+                    + (library.map { "ONNX Runtime \($0.version) (\($0.path))" } ?? "no ONNX Runtime")
+                    + ", policy \(policy.rawValue), \(devices.words)"
+                    + (interference == .kalman ? "" : ", interference \(interference.rawValue)"),
+                [
+                    "version": Strait.version, "onnxruntime": library?.version ?? "", "policy": policy.rawValue,
+                    "devices": devices.words,
+                ]))
         if !devices.virtualGroups.isEmpty {
-            Console.log(
+            log.note(
+                .warning,
                 "WARNING: virtual devices run no model: all answers are synthetic, zeros that are marked "
                     + "strait_synthetic, at the speed of simulated hardware")
         }
@@ -76,15 +86,15 @@ struct ServeCommand: ParsableCommand {
             for: devices.devices,
             profile: options.profile.map { .file($0) } ?? .beside(repository: options.modelRepository),
             learned: options.learnedPath, quickProfiler: options.noQuickProfile ? nil : QuickProfiler(pool: pool),
-            log: Console.log)
+            log: log.note)
         let catalog = try ModelCatalog(
             repository: options.modelRepository, engine: engine, pool: pool, knowledge: knowledge,
             mode: options.catalogMode
         ) {
-            log.note("  \($0)")
+            log.note($0.indented)
         }
         for warning in catalog.warnings { log.note("  warning: \(warning)") }
-        fitIntoMemory(pool)
+        fitIntoMemory(pool, log)
         let keeper = keeper(of: engine, knowledge, log)
         let recorder = try options.record.map { try Recorder(path: $0, engine: engine, log: log.note) }
         engine.start()
@@ -115,12 +125,16 @@ struct ServeCommand: ParsableCommand {
             host: options.httpAddress, port: options.httpPort, threads: network.threads, cores: network.cores,
             control: control, limits: limits)
         let address = "http://\(Self.host(options.httpAddress)):\(server.port)"
-        Console.log("ready: \(catalog.served.count) of \(catalog.all.count) models at \(address)")
-        if let grpc { Console.log("gRPC at \(Self.host(options.grpcAddress)):\(grpc.port)") }
-        Console.log(QueryHint.text(for: catalog.served, address: address))
+        log.note(
+            LogLine(
+                .ready, "ready: \(catalog.served.count) of \(catalog.all.count) models at \(address)",
+                ["models": "\(catalog.served.count)", "of": "\(catalog.all.count)", "http": address]))
+        if let grpc { log.note("gRPC at \(Self.host(options.grpcAddress)):\(grpc.port)") }
+        if log.current.format != .json { log.note(QueryHint.text(for: catalog.served, address: address)) }
 
         let signal = ProcessLimits.waitForSignal(Self.signals)
-        Console.log("\(signal == SIGINT ? "SIGINT" : "SIGTERM"): draining")
+        let name = signal == SIGINT ? "SIGINT" : "SIGTERM"
+        log.note(LogLine(.draining, "\(name): draining", ["signal": name]))
         control.readiness.stop()
         server.stopListening()
         grpc?.stopListening()
@@ -130,14 +144,16 @@ struct ServeCommand: ParsableCommand {
         keeper?.stop()
         recorder?.stop()
         tracing?.exporter.stop()
-        report(engine)
-        for group in devices.virtualGroups { Console.log("\(group.spec.canonicalName): \(group.pacingErrors.words)") }
+        report(engine, log)
+        for group in devices.virtualGroups { log.note("\(group.spec.canonicalName): \(group.pacingErrors.words)") }
         guard isDrained else {
-            Console.log("not everything that was accepted could be answered within \(options.exitTimeoutSecs) s")
+            let words = "not everything that was accepted could be answered within \(options.exitTimeoutSecs) s"
+            log.note(LogLine(.stopped, words, kind: .error, ["drained": "false"]))
             throw ExitCode.failure
         }
         catalog.stop()
         engine.stop()
+        log.note(LogLine(.stopped, "stopped", ["drained": "true"]))
     }
 
     /// The gRPC front end, listening; nil where it is not wanted.
@@ -158,32 +174,33 @@ struct ServeCommand: ParsableCommand {
     private static func host(_ address: String) -> String { address == "0.0.0.0" ? "localhost" : address }
 
     /// Raises the limit of descriptors as far as the system lets it, and says where that is too little.
-    private func makeRoomForConnections() throws {
+    private func makeRoomForConnections(_ log: ServerLog) throws {
         let descriptors = ProcessLimits.raiseDescriptorLimit(by: options.maxConnections)
         guard descriptors >= ProcessLimits.leastDescriptors else {
-            Console.log(
+            log.note(
+                .error,
                 "strait serve: this process may hold \(descriptors) files open, and it needs "
                     + "\(ProcessLimits.leastDescriptors) at least; raise the limit (ulimit -n)")
             throw ExitCode.failure
         }
         if descriptors < options.maxConnections {
-            Console.log(
+            log.note(
                 "warning: this process may hold \(descriptors) files open, so fewer than the \(options.maxConnections) "
                     + "connections of --max-connections fit, and others wait; raise the limit (ulimit -n)")
         }
     }
 
     /// Lowers the tensor memory to what the process may take now that the models are loaded, unless it was asked for.
-    private func fitIntoMemory(_ pool: SlabPool) {
+    private func fitIntoMemory(_ pool: SlabPool, _ log: ServerLog) {
         guard let left = MemoryRoom.left(), left / Self.copiesOfTensors < pool.budget else { return }
         let fitting = max(1, left / Self.copiesOfTensors >> 20)
         guard options.tensorMemory == nil else {
-            Console.log(
+            log.note(
                 "warning: this process may take \(left >> 20) MiB more, and --tensor-memory should be a quarter of it at "
                     + "most (\(fitting)), or requests may end the server")
             return
         }
-        Console.log(
+        log.note(
             "  tensor memory: \(fitting) MiB, a quarter of the \(left >> 20) MiB that this process may take more")
         pool.lowerBudget(to: fitting << 20)
     }
@@ -203,7 +220,7 @@ struct ServeCommand: ParsableCommand {
     }
 
     /// - Parameter isNeeded: whether it is an error if there is none.
-    private func findOnnxRuntime(isNeeded: Bool) throws -> OnnxRuntimeLibrary? {
+    private func findOnnxRuntime(isNeeded: Bool, _ log: ServerLog) throws -> OnnxRuntimeLibrary? {
         let candidates = OnnxRuntimeLibrary.candidates(
             explicit: options.onnxRuntime, environment: Surroundings.environment,
             executableDirectory: Surroundings.executableDirectory, setupDirectory: ".strait/onnxruntime")
@@ -213,16 +230,16 @@ struct ServeCommand: ParsableCommand {
             return nil
         }
         if let explicit = options.onnxRuntime, let rejected = library.rejected.first(where: { $0.path == explicit }) {
-            Console.log(
+            log.note(
                 "warning: --onnxruntime \(rejected.path) cannot be used (\(rejected.reason)); using \(library.path)")
         }
         return library
     }
 
-    private func report(_ engine: Engine) {
+    private func report(_ engine: Engine, _ log: ServerLog) {
         for requestClass in RequestClass.allCases {
             let counted = engine.counters(of: requestClass)
-            Console.log(
+            log.note(
                 "\(requestClass): \(counted.arrived) arrived, \(counted.met) in time, \(counted.late) late, "
                     + "\(counted.shed) refused, \(counted.cancelled) cancelled, \(counted.failed) failed")
         }

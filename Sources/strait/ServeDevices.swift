@@ -22,9 +22,14 @@ struct ServeDevices {
 
     /// Makes devices.
     ///
-    /// - Parameter environment: nil where there is no ONNX Runtime, without which only virtual ones can be made.
+    /// - Parameters:
+    ///   - environment: nil where there is no ONNX Runtime, without which only virtual ones can be made.
+    ///   - log: told what becomes of virtual ones.
     /// - Throws: ``Refusal`` for what this program or machine does not have, or what does not go together.
-    init(_ specifications: [DeviceSpecification], environment: Environment?, pool: SlabPool) throws {
+    init(
+        _ specifications: [DeviceSpecification], environment: Environment?, pool: SlabPool,
+        log: @escaping @Sendable (String) -> Void = Console.log
+    ) throws {
         let allowed = CoreSet.allowed().isEmpty ? [0] : CoreSet.allowed()
         var devices: [any Device] = []
         var laneCores: Set<Int> = []
@@ -58,7 +63,7 @@ struct ServeDevices {
             case .virtual(let model, let options):
                 let group = VirtualGroup(
                     try VirtualSpec(model: model, options: options), number: virtualGroups.count,
-                    environment: environment, pool: pool, log: Console.log)
+                    environment: environment, pool: pool, log: log)
                 virtualGroups.append(group)
                 made = group.devices()
             }

@@ -11,6 +11,8 @@ internal import StraitServing
 struct ServeOptions: ParsableArguments {
     @OptionGroup var tracing: TracingOptions
 
+    @OptionGroup var logging: LoggingOptions
+
     @Option(name: [.long, .customLong("model-store")], help: "The folder of models, in Triton's layout.")
     var modelRepository: String
 

@@ -81,7 +81,9 @@ internal import Testing
         control.log.note("  warning: three")
         control.log.verbose(2, "four")
         control.log.verbose(1, "five")
-        #expect(lines.all.filter { !$0.contains("updateLogSettings") } == ["one", "  warning: three", "five"])
+        let changed = "settings of log changed: log_info = false, log_verbose_level = 1"
+        #expect(
+            lines.all.filter { !$0.contains("updateLogSettings") } == ["one", changed, "  warning: three", "five"])
         #expect(lines.have("updateLogSettings: done"))
         _ = try ask(.updateLogSettings, #"{"log_warning":false,"log_verbose_level":0,"log_format":"ISO8601"}"#)
         control.log.note("warning: six")

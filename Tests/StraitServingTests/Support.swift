@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Glibc
+internal import StraitServing
 internal import Synchronization
 
 /// A folder of its own for each test, gone afterwards with all that is in it.
@@ -55,6 +56,8 @@ final class Lines: Sendable {
     private let lines = Mutex<[String]>([])
 
     func note(_ line: String) { lines.withLock { $0.append(line) } }
+
+    func note(_ line: LogLine) { note(line.text) }
 
     var all: [String] { lines.withLock { $0 } }
 

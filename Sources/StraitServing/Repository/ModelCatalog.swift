@@ -51,7 +51,7 @@ package final class ModelCatalog: Sendable {
     package init(
         repository path: String, engine: Engine, pool: SlabPool = SlabPool(budget: ModelCatalog.ownMemory),
         knowledge: PriorKnowledge? = nil, mode: Mode = .none,
-        progress: @escaping @Sendable (String) -> Void = { _ in }
+        progress: @escaping @Sendable (LogLine) -> Void = { _ in }
     ) throws(RepositoryError) {
         loader = ModelLoader(
             path: path, engine: engine, knowledge: knowledge, pool: pool, progress: progress)

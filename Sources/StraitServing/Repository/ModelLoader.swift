@@ -11,7 +11,7 @@ struct ModelLoader: Sendable {
     let engine: Engine
     let knowledge: PriorKnowledge?
     let pool: SlabPool
-    let progress: @Sendable (String) -> Void
+    let progress: @Sendable (LogLine) -> Void
 
     /// Whether a model must have a file, which it must where one of the devices wants it.
     var needsFiles: Bool { engine.devices.contains(where: \.needsModelFiles) }
@@ -31,7 +31,7 @@ struct ModelLoader: Sendable {
         let stamps = ModelRepository.stamps(of: entry)
         state.withLock { $0.noteStamps(entry.name, stamps, hasOwnConfiguration: hasOwnConfiguration) }
         if let problem = entry.problem {
-            progress("\(entry.name): UNAVAILABLE: \(problem)")
+            progress(.unavailable(entry.name, nil, reason: "\(problem)"))
             state.withLock { $0.noteFailed(entry.name, nil, reason: "\(problem)") }
             return "\(problem)"
         }
@@ -46,9 +46,10 @@ struct ModelLoader: Sendable {
                     throw WarmUpFailure(description: reason)
                 }
                 let replaced = state.withLock { $0.noteReady(model) }
+                progress(.ready(model))
                 if let replaced { retire([replaced], in: state) }
             } catch {
-                progress("\(entry.name) version \(version): UNAVAILABLE: \(error)")
+                progress(.unavailable(entry.name, version, reason: "\(error)"))
                 state.withLock { $0.noteFailed(entry.name, version, reason: "\(error)") }
                 wrong.append("version \(version): \(error)")
             }
@@ -72,7 +73,8 @@ struct ModelLoader: Sendable {
             try placed.prepare(specification, pool: pool)
             // The other devices are of its kind.
             let known = knowledge?.knowledge(
-                of: specification, placed.first, on: engine.devices[0], measures: !isServing, log: progress)
+                of: specification, placed.first, on: engine.devices[0], measures: !isServing,
+                log: { [progress] in progress(LogLine($0)) })
             return engine.add(
                 specification, onDevices: placed.onDevices, key: known?.key, profile: known?.profile)
         } catch {
@@ -88,7 +90,10 @@ struct ModelLoader: Sendable {
             progress("unloading \(name) version \(version)")
             engine.unload(model) { [progress] _ in
                 state.withLock { $0.noteUnloaded(name, version) }
-                progress("\(name) version \(version) is unloaded")
+                progress(
+                    LogLine(
+                        .modelUnloaded, "\(name) version \(version) is unloaded",
+                        ["model": name, "version": "\(version)"]))
             }
         }
     }
@@ -96,8 +101,25 @@ struct ModelLoader: Sendable {
     /// Takes a model out of service that cannot be warmed.
     func refuse(_ model: ServedModel, _ reason: String, in state: CatalogStore) {
         let (name, version) = (model.specification.name, model.specification.version)
-        progress("\(name) version \(version): UNAVAILABLE: \(reason)")
+        progress(.unavailable(name, version, reason: reason))
         state.withLock { $0.noteBroken(name, version, reason: reason) }
         retire([model], in: state)
+    }
+}
+
+extension LogLine {
+    /// A model takes requests.
+    fileprivate static func ready(_ model: ServedModel) -> LogLine {
+        let (name, version) = (model.specification.name, model.specification.version)
+        return LogLine(
+            .modelReady, "\(name) version \(version) is loaded", ["model": name, "version": "\(version)"])
+    }
+
+    /// A model, or a version of it, cannot be served.
+    fileprivate static func unavailable(_ name: String, _ version: Int?, reason: String) -> LogLine {
+        let words = version.map { "\(name) version \($0)" } ?? name
+        return LogLine(
+            .modelUnavailable, "\(words): UNAVAILABLE: \(reason)", kind: .error,
+            ["model": name, "version": version.map { "\($0)" } ?? "", "reason": reason])
     }
 }
