@@ -45,3 +45,9 @@ void platform_keep_memory(int mmap_threshold, int trim_threshold) {
     mallopt(M_MMAP_THRESHOLD, mmap_threshold);
     mallopt(M_TRIM_THRESHOLD, trim_threshold);
 }
+
+#ifndef STRAIT_COMMIT
+#define STRAIT_COMMIT ""
+#endif
+
+const char *platform_commit(void) { return STRAIT_COMMIT; }

@@ -24,6 +24,8 @@ struct Strait: AsyncParsableCommand {
     /// Not the parser's own asynchronous entry: that would hand the process's first thread to Dispatch, and signals
     /// with it, and would run everything on the main actor, whose hops are slow.
     static func main() {
+        // Before the parser, which would have it made for every command: it looks for ONNX Runtime.
+        if CommandLine.arguments.dropFirst() == ["--version"] { return print(VersionText.whole) }
         do {
             var command = try parseAsRoot()
             guard let asynchronous = command as? any AsyncParsableCommand else { return try command.run() }

@@ -31,6 +31,9 @@ int platform_wait_until(sem_t *semaphore, int64_t nanoseconds);
 /// Makes malloc keep memory of up to `mmap_threshold` bytes in the process, and up to `trim_threshold` of it idle.
 void platform_keep_memory(int mmap_threshold, int trim_threshold);
 
+/// The commit that this was built from, as the build was told; empty where it was not.
+const char *platform_commit(void);
+
 /// Does `rounds` rounds of arithmetic in registers.
 void platform_compute(uint64_t rounds);
 
