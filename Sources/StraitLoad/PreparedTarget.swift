@@ -15,10 +15,11 @@ struct PreparedTarget: Sendable {
     ) async throws(LoadError) -> PreparedTarget {
         let metadata = try await client.ask(.metadata(of: target.model, plan))
         guard metadata.status == 200 else {
-            let said = metadata.message(plan.transport).map { ": \($0)" } ?? ""
+            // Of a call over gRPC, what was told says more than HTTP's number for it.
+            let number = plan.transport == .http ? ["status \(metadata.status)"] : []
+            let said = (number + [metadata.message(plan.transport)].compactMap { $0 }).joined(separator: ": ")
             throw LoadError(
-                .unknownModel,
-                "The server at \(plan.server) does not serve model \(target.model) (status \(metadata.status)\(said)).")
+                .unknownModel, "The server at \(plan.server) does not serve model \(target.model) (\(said)).")
         }
         let template: RequestTemplate
         if let file = target.requestFile {

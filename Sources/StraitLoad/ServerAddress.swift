@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Where a server listens, taken from a URL such as `http://127.0.0.1:8000`.
+/// Where a server listens, taken from a URL such as `http://127.0.0.1:8000` or `grpc://127.0.0.1:8001`.
 package struct ServerAddress: Sendable, Equatable, CustomStringConvertible {
     /// The host's name or address.
     package let host: String
@@ -8,16 +8,19 @@ package struct ServerAddress: Sendable, Equatable, CustomStringConvertible {
     package let port: Int
     /// What stands before `/v2` in every path: empty, or such as `/gateway`.
     package let pathPrefix: String
+    /// What is spoken there.
+    package let transport: LoadPlan.Transport
 
     /// The ports where none is given: Triton's and our own.
     package static let defaultPort = 8000
     package static let defaultGRPCPort = 8001
 
     /// An address given in parts.
-    package init(host: String, port: Int, pathPrefix: String = "") {
+    package init(host: String, port: Int, pathPrefix: String = "", transport: LoadPlan.Transport = .http) {
         self.host = host
         self.port = port
         self.pathPrefix = pathPrefix
+        self.transport = transport
     }
 
     /// Reads `[http://]host[:port][/prefix]`, or for gRPC `[grpc://]host[:port]`; an IPv6 address stands in brackets.
@@ -25,11 +28,14 @@ package struct ServerAddress: Sendable, Equatable, CustomStringConvertible {
     /// - Throws: ``LoadError`` of code `badPlan`.
     package init(url: String, transport: LoadPlan.Transport = .http) throws(LoadError) {
         var rest = Substring(url)
-        if transport == .grpc, rest.hasPrefix("grpc://") { rest = rest.dropFirst("grpc://".count) }
-        if rest.hasPrefix("http://") {
-            rest = rest.dropFirst("http://".count)
+        let schemes = transport == .grpc ? ["grpc://", "http://"] : ["http://"]
+        if let scheme = schemes.first(where: rest.hasPrefix) {
+            rest = rest.dropFirst(scheme.count)
         } else if let scheme = Self.schemeEnd(rest) {
-            throw LoadError(.badPlan, "The URL \(url) has the scheme \(rest[..<scheme]): only http:// is spoken here.")
+            throw LoadError(
+                .badPlan,
+                "The URL \(url) has the scheme \(rest[..<scheme]): only \(schemes.joined(separator: " and ")) "
+                    + "\(schemes.count == 1 ? "is" : "are") spoken here.")
         }
         let slash = rest.firstIndex(of: "/") ?? rest.endIndex
         var prefix = rest[slash...]
@@ -50,17 +56,23 @@ package struct ServerAddress: Sendable, Equatable, CustomStringConvertible {
         }
         let port = portText.map { Int($0) ?? 0 } ?? (transport == .http ? Self.defaultPort : Self.defaultGRPCPort)
         guard !host.isEmpty, (1...65_535).contains(port) else {
+            let usual = transport == .http ? Self.defaultPort : Self.defaultGRPCPort
             throw LoadError(
-                .badPlan, "The URL \(url) cannot be read: expected http://HOST:PORT, as in http://127.0.0.1:8000.")
+                .badPlan,
+                "The URL \(url) cannot be read: expected \(schemes[0])HOST:PORT, as in \(schemes[0])127.0.0.1:\(usual)."
+            )
         }
-        self.init(host: String(host), port: port, pathPrefix: String(prefix))
+        guard transport == .http || prefix.isEmpty else {
+            throw LoadError(.badPlan, "The URL \(url) has the path \(prefix), and gRPC has its own; leave it out.")
+        }
+        self.init(host: String(host), port: port, pathPrefix: String(prefix), transport: transport)
     }
 
     /// What the `Host` header says.
     package var authority: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
     /// As a URL.
-    package var description: String { "http://\(authority)\(pathPrefix)" }
+    package var description: String { "\(transport.rawValue)://\(authority)\(pathPrefix)" }
 
     /// The path of a model, to which `/infer` may be added; unusual bytes in the name are percent-encoded.
     package func path(ofModel model: String) -> String { "\(pathPrefix)/v2/models/\(Self.percentEncoded(model))" }

@@ -24,6 +24,19 @@ package enum Documents {
         return writer.bytes
     }
 
+    /// The answer to a question that is answered with its status already: `{"live": true}` and its like, which KServe's
+    /// client asks for. Triton leaves the body empty.
+    ///
+    /// - Parameter model: the model that is asked about; nil for the server.
+    package static func health(_ key: String, model: String? = nil) -> [UInt8] {
+        var writer = JSONWriter(capacity: 64)
+        writer.beginObject()
+        if let model { writer.member("name", model) }
+        writer.member(key, true)
+        writer.endObject()
+        return writer.bytes
+    }
+
     /// A device, as the server's metadata tell it.
     package struct Device: Sendable, Hashable {
         package var name: String

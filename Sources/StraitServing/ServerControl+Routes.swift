@@ -57,10 +57,10 @@ extension ServerControl {
     private func document(_ route: Route, _ body: ControlBody) throws(ProtocolError) -> [UInt8] {
         let catalog = service.catalog
         switch route.operation {
-        case .live: return []
+        case .live: return Documents.health("live")
         case .ready:
             guard readiness.isReady else { throw ProtocolError(.unavailable, "not ready: draining") }
-            return []
+            return Documents.health("ready")
         case .serverMetadata:
             let devices = service.engine.deviceStatuses().map {
                 Documents.Device(name: $0.name, lanes: $0.lanes, reason: $0.reason)
@@ -72,8 +72,8 @@ extension ServerControl {
             let names = catalog.served.map(\.specification.name)
             return Documents.openAPI(serverVersion: description.version, models: names)
         case .modelReady:
-            _ = try catalog.find(route.model ?? "", version: route.version)
-            return []
+            let model = try catalog.find(route.model ?? "", version: route.version)
+            return Documents.health("ready", model: model.specification.name)
         case .modelMetadata:
             let model = try catalog.find(route.model ?? "", version: route.version).specification
             return Documents.modelMetadata(model, versions: catalog.versions(of: model.name))

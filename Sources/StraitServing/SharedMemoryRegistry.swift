@@ -113,7 +113,7 @@ package final class SharedMemoryRegistry: Sendable {
         guard let region = regions.withLock({ $0[name] }) else {
             throw ProtocolError(
                 .notFound,
-                "no shared memory region is registered as '\(name.prefix(64))'; see GET /v2/systemsharedmemory/status")
+                "no shared memory region is registered as '\(name.prefix(64))'; its status lists those that are")
         }
         return region
     }

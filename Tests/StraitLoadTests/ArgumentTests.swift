@@ -42,6 +42,19 @@ internal import Testing
         #expect(throws: LoadError.self) { try ServerAddress(url: url) }
     }
 
+    @Test(arguments: [
+        ("grpc://[::1]:81/", "grpc://[::1]:81"), ("localhost", "grpc://localhost:8001"), ("http://a:2", "grpc://a:2"),
+    ])
+    func aURLOfGRPCIsShownAsOne(url: String, shown: String) throws {
+        #expect(try ServerAddress(url: url, transport: .grpc).description == shown)
+    }
+
+    @Test(arguments: [("https://host", "grpc:// and http:// are"), ("host:0", "grpc://HOST:PORT"), ("host/gw", "/gw")])
+    func aURLThatGRPCCannotUseIsRefused(url: String, words: String) {
+        let error = #expect(throws: LoadError.self) { try ServerAddress(url: url, transport: .grpc) }
+        #expect(error?.message.contains(words) == true, "\(error?.message ?? "")")
+    }
+
     @Test func aModelsNameIsEncodedInItsPath() throws {
         let server = try ServerAddress(url: "host/gw")
         #expect(server.path(ofModel: "ocr_rec-2.0") == "/gw/v2/models/ocr_rec-2.0")

@@ -57,6 +57,8 @@ internal import Testing
         #expect(try ask(.modelConfiguration, model: "a").contains(#""count":3"#))
         #expect(try ask(.statistics).contains(#""model_stats":[{"name":"a","version":"1""#))
         #expect(code { _ = try ask(.statistics, model: "z") } == .notFound)
+        #expect(try ask(.live) == #"{"live":true}"# && (try ask(.ready)) == #"{"ready":true}"#)
+        #expect(try ask(.modelReady, model: "a") == #"{"name":"a","ready":true}"#)
         control.readiness.stop()
         #expect(code { _ = try ask(.ready) } == .unavailable)
     }

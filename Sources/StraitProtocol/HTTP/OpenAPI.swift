@@ -177,9 +177,12 @@ extension Operation {
 
     fileprivate var responseSchema: OpenAPISchema? {
         switch self {
-        case .live, .ready, .modelReady, .loadModel, .unloadModel, .registerSharedMemory, .unregisterSharedMemory,
-            .registerCudaMemory, .unregisterCudaMemory:
+        case .loadModel, .unloadModel, .registerSharedMemory, .unregisterSharedMemory, .registerCudaMemory,
+            .unregisterCudaMemory:
             nil
+        case .live: .object([("live", .bool)], required: ["live"])
+        case .ready: .object([("ready", .bool)], required: ["ready"])
+        case .modelReady: .object([("name", .string), ("ready", .bool)], required: ["name", "ready"])
         case .serverMetadata: .reference("ServerMetadata")
         case .openAPI, .modelConfiguration: .anyObject
         case .modelMetadata: .reference("ModelMetadata")

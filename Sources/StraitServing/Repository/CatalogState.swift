@@ -71,7 +71,7 @@ struct CatalogState: Sendable {
         guard let entries = models[name]?.entries else {
             throw ProtocolError(
                 .notFound,
-                "no model is named '\(name.prefix(128))'; GET /v2/models/stats lists those that are served")
+                "no model is named '\(name.prefix(128))'; the statistics list those that are served")
         }
         var match = entries.last { $0.served != nil } ?? entries.last
         if let version, !version.isEmpty {
