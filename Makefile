@@ -171,6 +171,9 @@ soak: build ## an hour of overload on virtual devices with everything on: memory
 bundle: setup ## one archive that checks a GPU machine without network, for ARCH=90 (sm_90a); downloads 255 MB once: docs/gpu.md
 	@$(PYTHON) scripts/bundle --arch $(ARCH) --swift $(SWIFT)
 
+notices: build ## write THIRD-PARTY-NOTICES.md: packages, wheels, versions, licences
+	@$(PYTHON) scripts/third-party
+
 check: ## the repository's own rules: format, licence lines, imports, generated code
 	@$(PYTHON) scripts/check
 

@@ -44,6 +44,9 @@ package enum ModelConfigurationParser {
             warnings: UnsupportedFields.warnings(outline, path: path) + reader.warnings)
     }
 
+    /// Letters that are told of a library's reason, which quotes what it does not know at any length.
+    private static let longestReason = 200
+
     /// Parses a configuration in JSON, as clients send it to load a model with.
     ///
     /// - Throws: ``RepositoryError`` without a line.
@@ -57,7 +60,9 @@ package enum ModelConfigurationParser {
         do {
             message = try Inference_ModelConfig(jsonString: json)
         } catch {
-            throw RepositoryError(.badConfiguration, "not a model's configuration in JSON: \(error)", path: path)
+            // The library quotes what it does not know, however long that is.
+            let reason = String("\(error)".unicodeScalars.prefix(longestReason))
+            throw RepositoryError(.badConfiguration, "not a model's configuration in JSON: \(reason)", path: path)
         }
         var reader = ConfigurationReader(message: message, outline: TextFormatOutline([]), path: path)
         try reader.read(model: model)

@@ -106,7 +106,8 @@ extension Engine: LaneDriver {
         let name = devices[device.index].name
         effects.lines.append(
             LogLine(
-                .deviceLost, "\(name) is out of service: \(reason.words); \(taken) batch(es) taken back", kind: .warning,
+                .deviceLost, "\(name) is out of service: \(reason.words); \(taken) batch(es) taken back",
+                kind: .warning,
                 ["device": name, "reason": reason.words, "batches": "\(taken)"]))
     }
 

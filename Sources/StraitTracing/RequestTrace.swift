@@ -92,6 +92,8 @@ package struct RequestTrace: Sendable {
     package var version = ""
     /// The client's name for the request; often empty.
     package var requestID = ""
+    /// The server's number for it, by which it tells why; 0 where it has none.
+    package var number: UInt64 = 0
     /// When it arrived.
     package var arrived: Int64
     /// What the scheduler was told; nil where it did not get that far.

@@ -83,6 +83,7 @@ extension RequestTrace {
         var all: SpanAttributes = [("triton.model_name", .text(model))]
         if !version.isEmpty { all.append(("triton.model_version", .text(version))) }
         if !requestID.isEmpty { all.append(("triton.request_id", .text(requestID))) }
+        if number > 0 { all.append(("strait.request", .integer(Int64(clamping: number)))) }
         switch transport {
         case .http:
             all.append(("http.request.method", .text("POST")))

@@ -5,12 +5,15 @@ import contextlib
 import socket
 import time
 
+import grpc
 import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
+from grpc_client import connected
 from reference import PATIENT, tensors
 from server import ANSWER_LIMIT, MODELS, Server
+from tritonclient.grpc import service_pb2
 from tritonclient.utils import InferenceServerException
 
 pytest.importorskip("opentelemetry.proto", reason="needs the package opentelemetry-proto (make setup)")
@@ -172,6 +175,23 @@ def grpc_tensors():
     tensor = tritonclient.grpc.InferInput("INPUT0", [1, 3], "FP32")
     tensor.set_data_from_numpy(VALUES["INPUT0"])
     return [tensor]
+
+
+def test_the_answer_of_a_call_names_the_trace(traced, empty):
+    request = service_pb2.ModelInferRequest(model_name="identity_fp32", raw_input_contents=[VALUES["INPUT0"].tobytes()])
+    request.inputs.add(name="INPUT0", datatype="FP32", shape=[1, 3])
+    sent = (("traceparent", SAMPLED), ("tracestate", "a=1"))
+    with connected(traced) as stub:
+        _, call = stub.ModelInfer.with_call(request, timeout=ANSWER_LIMIT, metadata=sent)
+        told = dict(call.trailing_metadata())
+        request.model_name = "identity_fp32"
+        request.ClearField("raw_input_contents")
+        with pytest.raises(grpc.RpcError) as refused:
+            stub.ModelInfer(request, timeout=ANSWER_LIMIT, metadata=sent)
+    assert told["traceparent"].startswith(f"00-{TRACE}-") and told["tracestate"] == "a=1"
+    assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    (spans,) = empty.wait_for(1).values()
+    assert told["traceparent"] == f"00-{TRACE}-{spans[0].span_id.hex()}-01"
 
 
 def test_each_request_of_a_stream_has_a_span_of_its_own(traced, empty):

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import StraitTracing
-import Testing
+internal import StraitTracing
+internal import Testing
 
 /// A request that was answered, with times in thousands of nanoseconds after 1000.
 func answered() throws -> RequestTrace {

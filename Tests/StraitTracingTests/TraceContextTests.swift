@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import StraitTracing
-import Testing
+internal import StraitTracing
+internal import Testing
 
 /// A context as the W3C's text has it.
 let example = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

@@ -40,6 +40,8 @@ struct WireScanner {
         self.end = range.upperBound
     }
 
+    private static let longestTag = 5
+
     /// Whether nothing is left.
     var isAtEnd: Bool { offset >= end }
 
@@ -48,6 +50,10 @@ struct WireScanner {
         guard !isAtEnd else { return nil }
         let start = offset
         let tag = try varint()
+        // 32 bits; generated code refuses zeros before them, too.
+        guard offset - start <= Self.longestTag else {
+            throw malformed(at: start, "a field's number is longer than \(Self.longestTag) bytes")
+        }
         guard let number = Int(exactly: tag >> 3), (1...0x1FFF_FFFF).contains(number) else {
             throw malformed(at: start, "a field has the number \(tag >> 3)")
         }

@@ -49,6 +49,7 @@ package final class RequestSpan: Sendable {
             case .answered(let answer):
                 let (timing, arrived) = (answer.timing, state.trace.arrived)
                 state.trace.isLate = answer.isLate
+                state.trace.number = answer.number
                 state.trace.run = RequestTrace.Run(
                     staged: arrived + timing.queue.nanoseconds,
                     copyIn: (timing.copy - timing.copyOut).nanoseconds, kernels: timing.compute.nanoseconds,
@@ -56,7 +57,9 @@ package final class RequestSpan: Sendable {
                     predicted: (Instant(nanoseconds: arrived) + timing.predicted).nanoseconds,
                     device: tracer.deviceNames[timing.place.device.index], lane: timing.place.lane.index,
                     batchRows: timing.place.batchRows)
-            case .refused(let refusal): state.trace.failure = RequestTrace.Failure(refusal.error)
+            case .refused(let refusal):
+                state.trace.failure = RequestTrace.Failure(refusal.error)
+                state.trace.number = refusal.number
             }
         }
         // Nobody is left to answer, so that no transport ends it.
