@@ -134,6 +134,9 @@ bench-triton: setup build triton ## what serving costs, beside Triton: an identi
 bench-two-classes: setup build triton ## two classes with deadlines, beside Triton (50 minutes, on a quiet machine; BENCH_FLAGS=--quick to try it)
 	$(PYTHON) Benchmarks/two_classes.py $(BENCH_FLAGS)
 
+bench-observing: setup build ## what metrics cost, on against off by turns (four minutes, on a quiet machine; BENCH_FLAGS='--on=--flag' for more that is on)
+	$(VENV_PYTHON) Benchmarks/observing.py $(BENCH_FLAGS)
+
 bench-core: ## what a decision of the scheduler costs, each policy against edf-priority
 	STRAIT_PURE=1 $(SWIFT) run -c release --package-path Benchmarks --scratch-path .build-bench DecisionCost
 

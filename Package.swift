@@ -66,6 +66,7 @@ var targets: [Target] = [
     library("OnnxRuntime", ["COnnxRuntime"]),
     library("CUDARuntime", ["CCUDARuntime"]),
 
+    library("StraitTelemetry"),
     library("StraitProtocol", ["StraitTensor", "StraitWire", "CZlib", protobuf]),
     library(
         "StraitDevices",
@@ -77,8 +78,8 @@ var targets: [Target] = [
     library(
         "StraitServing",
         [
-            "StraitCore", "StraitDevices", "StraitFormats", "StraitPlatform", "StraitProtocol", "StraitTensor",
-            "StraitTracing", logging,
+            "StraitCore", "StraitDevices", "StraitFormats", "StraitPlatform", "StraitProtocol", "StraitTelemetry",
+            "StraitTensor", "StraitTracing", logging,
         ]),
 
     library(
@@ -132,7 +133,8 @@ if !serverTestsOnly {
             "StraitServingTests",
             [
                 "StraitServing", "StraitCore", "StraitDevices", "StraitFormats", "StraitPlatform", "StraitProtocol",
-                "StraitTensor", "OnnxRuntime", "StraitSimulation", "VirtualAccelerator", "StraitTracing",
+                "StraitTelemetry", "StraitTensor", "OnnxRuntime", "StraitSimulation", "VirtualAccelerator",
+                "StraitTracing",
             ]),
         tests("StraitTracingTests", ["StraitTracing"]),
     ]
@@ -162,7 +164,10 @@ if !pureOnly {
         library("StraitNetwork", ["StraitPlatform"] + nio),
         library(
             "StraitHTTP",
-            ["StraitNetwork", "StraitServing", "StraitCore", "StraitPlatform", "StraitProtocol", "StraitTensor"] + nio),
+            [
+                "StraitNetwork", "StraitServing", "StraitCore", "StraitPlatform", "StraitProtocol", "StraitTelemetry",
+                "StraitTensor",
+            ] + nio),
         library(
             "StraitGRPC",
             [
@@ -182,8 +187,9 @@ if !pureOnly {
             name: "strait",
             dependencies: [
                 "StraitHTTP", "StraitGRPC", "StraitLoad", "StraitServing", "StraitDevices", "StraitProtocol",
-                "StraitCore", "StraitTensor", "StraitPlatform", "OnnxRuntime", "StraitFormats", "StraitSimulation",
-                "StraitEvaluation", "VirtualAccelerator", "DeviceCheck", "CUDARuntime", "StraitTracing",
+                "StraitCore", "StraitTensor", "StraitPlatform", "StraitTelemetry", "OnnxRuntime", "StraitFormats",
+                "StraitSimulation", "StraitEvaluation", "VirtualAccelerator", "DeviceCheck", "CUDARuntime",
+                "StraitTracing",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
             swiftSettings: swiftSettings

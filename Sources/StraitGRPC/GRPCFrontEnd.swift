@@ -90,6 +90,9 @@ package final class GRPCFrontEnd: Sendable {
         return methods
     }
 
+    /// How many connections are open.
+    package var connectionCount: Int { connections.count }
+
     /// Takes no more connections.
     package func stopListening() { try? listener.close().wait() }
 

@@ -28,8 +28,10 @@ extension GRPCConnection {
             asked = try WireRequestDecoder.decode(plain.bytes, pool: service.pool)
             withExtendedLifetime(plain.slab) {}
         } catch let failure as WireFailure {
+            service.engine.noteRefused(failure.error, nil, model: nil)
             return refuse(Refusal(failure.error), id: failure.id, call, isStreamed: isStreamed)
         } catch let error as ProtocolError {
+            service.engine.noteRefused(error, nil, model: nil)
             return finish(call, error)
         } catch {
             return finish(call, ProtocolError(.failedInternally, "\(error)"))
@@ -47,11 +49,15 @@ extension GRPCConnection {
     private func submit(
         _ asked: WireRequest, _ call: Call, arrived: Instant, isStreamed: Bool, _ span: RequestSpan?
     ) throws(Refusal) {
-        guard control.readiness.isReady else { throw Refusal(Self.draining) }
+        guard control.readiness.isReady else {
+            service.engine.noteRefused(Self.draining, nil, model: nil)
+            throw Refusal(Self.draining)
+        }
         let model: ServedModel
         do throws(ProtocolError) {
             model = try service.catalog.find(asked.modelName, version: asked.modelVersion)
         } catch {
+            service.engine.noteRefused(error, nil, model: nil)
             throw Refusal(error)
         }
         var request = asked.request

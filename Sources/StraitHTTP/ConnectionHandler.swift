@@ -155,7 +155,10 @@ final class ConnectionHandler: ChannelInboundHandler {
             return discard(reply, context)
         }
         guard route.operation == .infer else { return beginControl(route, head, announced, context) }
-        if let announced, announced > limits.bodyBytes { return refuseBody(context, limit: limits.bodyBytes) }
+        if let announced, announced > limits.bodyBytes {
+            service.engine.noteRefused(Self.tooLarge(limits.bodyBytes), nil, model: nil)
+            return refuseBody(context, limit: limits.bodyBytes)
+        }
         do {
             let inference = try self.inference(head, model: route.model ?? "", version: route.version)
             let coding = try ContentCoding.ofRequest(head.headers.first(name: "content-encoding"))
@@ -165,6 +168,7 @@ final class ConnectionHandler: ChannelInboundHandler {
             letContinue(head, context)
             state = .collecting(inference, collector)
         } catch {
+            service.engine.noteRefused(error, nil, model: nil)
             discard(HTTPReply(error), context)
         }
     }
@@ -216,7 +220,7 @@ final class ConnectionHandler: ChannelInboundHandler {
                 try collector.append(chunk)
                 state = .collecting(inference, collector)
             } catch {
-                refuse(error, context)
+                refuse(error, of: inference.model, context)
             }
         case .gathering(let route, var body):
             state = .idle
@@ -238,7 +242,7 @@ final class ConnectionHandler: ChannelInboundHandler {
                 let (slab, range) = try collector.finish()
                 infer(inference, slab, range, context)
             } catch {
-                refuse(error, context, isComplete: true)
+                refuse(error, of: inference.model, context, isComplete: true)
             }
         }
     }
@@ -305,6 +309,7 @@ final class ConnectionHandler: ChannelInboundHandler {
             }
             state = .waiting(id)
         } catch let error as ProtocolError {
+            service.engine.noteRefused(error, nil, model: inference.model)
             inference.span?.noteFailure(error)
             send(HTTPReply(error), context, inference.span)
         } catch let refusal as Refusal {
@@ -338,17 +343,22 @@ final class ConnectionHandler: ChannelInboundHandler {
     // -- replies --------------------------------------------------------------------------------------------------
 
     /// Replies why a body cannot be collected.
-    private func refuse(_ problem: BodyCollector.Problem, _ context: ChannelHandlerContext, isComplete: Bool = false) {
-        let reply: HTTPReply
+    private func refuse(
+        _ problem: BodyCollector.Problem, of model: ServedModel, _ context: ChannelHandlerContext,
+        isComplete: Bool = false
+    ) {
+        let refusal: Refusal
         switch problem {
-        case .tooLong: return refuseBody(context, limit: limits.bodyBytes)
+        case .tooLong:
+            service.engine.noteRefused(Self.tooLarge(limits.bodyBytes), nil, model: model)
+            return refuseBody(context, limit: limits.bodyBytes)
         case .noMemory:
-            reply = HTTPReply(
-                Refusal(
-                    ProtocolError(.resourceExhausted, "the server's tensor memory is full"), retryAfter: .seconds(1)))
-        case .malformed(let error): reply = HTTPReply(error)
+            refusal = Refusal(
+                ProtocolError(.resourceExhausted, "the server's tensor memory is full"), retryAfter: .seconds(1))
+        case .malformed(let error): refusal = Refusal(error)
         }
-        if isComplete { send(reply, context) } else { discard(reply, context) }
+        service.engine.noteRefused(refusal.error, nil, model: model)
+        if isComplete { send(HTTPReply(refusal), context) } else { discard(HTTPReply(refusal), context) }
     }
 
     /// Replies when the rest of the request has come; a client that is still sending would not hear it.
@@ -359,9 +369,12 @@ final class ConnectionHandler: ChannelInboundHandler {
     /// Replies at once and ends the connection: more would come than is worth reading.
     private func refuseBody(_ context: ChannelHandlerContext, limit: Int) {
         keepAlive = false
-        let error = ProtocolError(
+        send(HTTPReply(Self.tooLarge(limit)), context)
+    }
+
+    private static func tooLarge(_ limit: Int) -> ProtocolError {
+        ProtocolError(
             .payloadTooLarge, "the body is larger than the \(limit) bytes this server takes; send smaller batches")
-        send(HTTPReply(error), context)
     }
 
     private func send(_ reply: HTTPReply, _ context: ChannelHandlerContext, _ span: RequestSpan? = nil) {

@@ -77,6 +77,9 @@ package final class HTTPServer: Sendable {
     /// Bytes of one read from a socket: large bodies then take few system calls.
     private static let largestReadBytes = 256 << 10
 
+    /// How many connections are open.
+    package var connectionCount: Int { connections.count }
+
     /// Takes no more connections.
     package func stopListening() { try? listener.close().wait() }
 

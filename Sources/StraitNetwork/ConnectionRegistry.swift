@@ -18,6 +18,9 @@ package final class ConnectionRegistry: Sendable {
     /// A registry of at most `limit` connections.
     package init(limit: Int) { self.limit = limit }
 
+    /// How many connections are open.
+    package var count: Int { state.withLock { $0.channels.count } }
+
     /// Enters a connection until it closes; false when there are too many.
     package func add(_ channel: any Channel) -> Bool {
         let id = ObjectIdentifier(channel)

@@ -56,8 +56,10 @@ extension Engine: LaneDriver {
             }
             return
         }
+        let row = state.models[batch.modelID.index].row
         switch result {
         case .success(let success) where success.wasSplit:
+            state.meter?.note(.split, row: row)
             // Nothing is learned from its times. To the scheduler all of it has failed; replies tell the truth.
             step(.failed(batch.batch), &state, ended: (batch, result), into: &effects)
             // Some of its inputs were to blame, or all.
@@ -70,12 +72,16 @@ extension Engine: LaneDriver {
             // Nothing a device measures takes longer than the batch was gone, and answers are told it, too.
             let times = success.times.believed(within: now - record.stagedAt)
             state.models[batch.modelID.index].statistics.note(batch, times)
+            state.meter?.note(.finished, row: row)
+            let calibration = state.scheduler.state.calibrations[record.requestClass.rawValue]
+            state.meter?.noteFinished(record, times, calibration, at: now)
             let believed = BatchResult(outputs: success.outputs, times: times)
             state.devices[device.index].noteSuccess()
             step(.finished(batch.batch, times), &state, ended: (batch, .success(believed)), into: &effects)
         case .failure(let error) where error.code == .deviceLost || error.code == .abandoned:
             remove(device, .lost(error.message), &state, at: now, into: &effects)
         case .failure:
+            state.meter?.note(.failed, row: row)
             step(.failed(batch.batch), &state, ended: (batch, result), into: &effects)
             noteFailure(of: batch, &state, at: now, into: &effects)
         }
@@ -101,6 +107,7 @@ extension Engine: LaneDriver {
         state.devices[device.index].noteRemoval(reason, at: now)
         guard wasServing else { return }
         let taken = state.scheduler.state.devices[device].resident.count
+        state.countLost(device)
         take(.deviceRemoved(device), at: now, &state, into: &effects)
         effects.needUpkeep(at: state.devices[device.index].probeAt)
         let name = devices[device.index].name

@@ -13,6 +13,8 @@ extension Engine {
     struct ModelEntry {
         var model: ServedModel
         var statistics: ModelStatistics
+        /// Its row in the metrics.
+        var row = ModelRows.other
         /// Its requests that were accepted and not answered.
         var unanswered = 0
         /// Its batches that were handed to devices and not reported, those included that were taken back.
@@ -52,9 +54,10 @@ extension Engine {
                 id: id, serial: state.modelsAdded, specification: specification, onDevices: onDevices, key: key,
                 profile: profile)
             state.modelsAdded += 1
-            let entry = ModelEntry(
+            var entry = ModelEntry(
                 model: model,
                 statistics: ModelStatistics(name: specification.name, version: specification.version))
+            entry.row = state.meter?.enter(specification) ?? entry.row
             state.enter(entry)
             state.window.add(id)
             let description = ModelDescription(
@@ -121,6 +124,7 @@ extension Engine {
                 state.models[index].isFreed = true
                 freed.append(state.models[index])
             }
+            for entry in freed { state.meter?.leave(entry.row, entry.statistics) }
             return freed
         }
         carryOut(effects)

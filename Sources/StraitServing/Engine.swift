@@ -53,6 +53,8 @@ package final class Engine: Sendable {
         var history: DecisionHistory?
         /// What happened in the last seconds.
         var window: TrafficWindow
+        /// What is counted for the metrics; nil where nobody wants them, which then cost nothing.
+        var meter: EngineMeter?
     }
 
     /// An engine for devices of one kind. Add models, then call ``start()``.
@@ -62,11 +64,12 @@ package final class Engine: Sendable {
     ///   - devices: at least one; they share the models' profiles, so their ``DeviceIdentity/kind`` is the same.
     ///   - upkeep: calls when a device is to be probed or a model to be freed, on a thread that may be blocked.
     ///   - decisions: how many of the last requests are remembered so that it can be told what became of them; 0 for none.
+    ///   - isMetered: whether it counts for ``metrics()``.
     ///   - log: told when a device goes or comes back.
     package init(
         policy: PolicyName, interference: EstimatorName = .kalman, limits: SchedulerLimits = SchedulerLimits(),
         devices: [any Device], clock: any EngineClock = SystemClock(), timer: any EngineTimer = TimerThread(),
-        upkeep: any EngineTimer = TimerThread(name: "upkeep"), decisions: Int = 0,
+        upkeep: any EngineTimer = TimerThread(name: "upkeep"), decisions: Int = 0, isMetered: Bool = true,
         log: @escaping @Sendable (LogLine) -> Void = { _ in }
     ) {
         precondition(!devices.isEmpty, "an engine has a device")
@@ -77,7 +80,8 @@ package final class Engine: Sendable {
             scheduler: Scheduler(policy: policy, limits: limits, options: options),
             devices: Array(repeating: DeviceHealth(), count: devices.count),
             history: decisions > 0 ? DecisionHistory(capacity: decisions) : nil,
-            window: TrafficWindow(lanes: devices.map(\.laneCount), at: clock.now()))
+            window: TrafficWindow(lanes: devices.map(\.laneCount), at: clock.now()),
+            meter: isMetered ? EngineMeter(devices: devices.count) : nil)
         for device in devices {
             let description = DeviceDescription(lanes: device.laneCount, copying: device.copying)
             state.scheduler.step(.deviceAdded(description), at: clock.now(), into: &state.actions)
@@ -208,7 +212,7 @@ package final class Engine: Sendable {
     func take(_ event: Event, at now: Instant, _ state: inout State, ended: Ended? = nil, into effects: inout Effects) {
         if state.tape != nil { state.record(event, at: now) }
         state.noteEvent(event, at: now)
-        state.scheduler.step(event, at: now, into: &state.actions)
+        decide(event, at: now, &state)
         state.noteStepped(event, at: now)
         for action in state.actions.actions {
             switch action {
@@ -225,6 +229,8 @@ package final class Engine: Sendable {
                 let reply = reply(to: slot, id, outcome, ended, at: now)
                 state.noteAnswer(slot, id, outcome, reply, at: now)
                 let model = slot.submission.model.id
+                let row = state.models[model.index].row
+                state.meter?.note(RequestEnd(outcome, reply), slot.submission, row: row, at: now)
                 state.models[model.index].statistics.note(
                     reply, arrived: slot.submission.arrived, now: now,
                     calendarMilliseconds: MonotonicClock.calendarMilliseconds())
@@ -243,6 +249,7 @@ package final class Engine: Sendable {
         }
         state.devices[staged.device.index].batches += 1
         state.models[staged.model.index].batches += 1
+        state.meter?.noteStaged(rows: staged.rows, row: state.models[staged.model.index].row)
         let model = state.models[staged.model.index].model
         return DeviceBatch(
             batch: staged.batch, device: staged.device, lane: staged.lane, modelID: staged.model,

@@ -69,6 +69,7 @@ package struct InferenceService: Sendable {
             try readShared(&request)
             rows = try validate(request: request, against: model.specification).rows
         } catch {
+            engine.noteRefused(error, requestClass(of: request, model), model: model)
             throw Refusal(error)
         }
         let requestClass = requestClass(of: request, model)

@@ -25,7 +25,8 @@ struct DemoServer {
     static func start(executable: String, arguments: [String], log: String) async throws(LoadError) -> DemoServer {
         let address = ServerAddress(host: "127.0.0.1", port: try freePort())
         let process = try spawn(
-            executable, ["serve"] + arguments + ["--http-port", "\(address.port)", "--no-grpc"], log: log)
+            executable, ["serve"] + arguments + ["--http-port", "\(address.port)", "--no-grpc", "--no-metrics"],
+            log: log)
         runningServer.store(process, ordering: .sequentiallyConsistent)
         let server = DemoServer(address: address, log: log, process: process)
         let clock = ContinuousClock()

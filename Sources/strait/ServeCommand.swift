@@ -33,6 +33,7 @@ struct ServeCommand: ParsableCommand {
 
     @OptionGroup var options: ServeOptions
     @OptionGroup var decisions: DecisionOptions
+    @OptionGroup var metricsOptions: MetricsOptions
 
     /// What ends the server.
     private static let signals = [SIGTERM, SIGINT]
@@ -64,7 +65,7 @@ struct ServeCommand: ParsableCommand {
         let interference = EstimatorName(rawValue: options.interference) ?? .kalman
         let engine = Engine(
             policy: policy, interference: interference, limits: SchedulerLimits(maximumWaiting: options.maxQueue),
-            devices: devices.devices, decisions: decisions.decisions, log: log.note)
+            devices: devices.devices, decisions: decisions.decisions, isMetered: !metricsOptions.noMetrics, log: log.note)
         log.note(
             LogLine(
                 .started,
@@ -120,10 +121,18 @@ struct ServeCommand: ParsableCommand {
         limits.idleSeconds = Int64(options.idleTimeoutSecs)
         let network = options.networkPlacement(beside: devices.laneCores)
         // Before HTTP, whose readiness is that of all.
+        let frontEnds = FrontEnds()
+        let metrics = ServerMetrics(
+            engine: engine, pool: pool, version: Strait.version, virtualGroups: devices.virtualGroups
+        ) { frontEnds.connections }
+        let metricsListener = try metricsOptions.listen(
+            beside: options.httpAddress, cores: network.cores, metrics, log: Console.log)
         let grpc = try grpcFrontEnd(control, network)
         let server = try HTTPServer(
             host: options.httpAddress, port: options.httpPort, threads: network.threads, cores: network.cores,
             control: control, limits: limits)
+        frontEnds.add("http") { server.connectionCount }
+        if let grpc { frontEnds.add("grpc") { grpc.connectionCount } }
         let address = "http://\(Self.host(options.httpAddress)):\(server.port)"
         log.note(
             LogLine(
@@ -141,6 +150,7 @@ struct ServeCommand: ParsableCommand {
         let isDrained = engine.drain(within: .seconds(Double(options.exitTimeoutSecs)))
         server.stop(withinMilliseconds: Self.lastRepliesMilliseconds)
         grpc?.stop(withinMilliseconds: Self.lastRepliesMilliseconds)
+        metricsListener?.stop()
         keeper?.stop()
         recorder?.stop()
         tracing?.exporter.stop()

@@ -50,19 +50,21 @@ class Server:
     def __init__(self, repository=MODELS, *arguments, learned=False, prefix=()):
         # Every run starts from the same, and leaves nothing behind, unless a test is about just that.
         self.repository, self.arguments = repository, arguments if learned else (*arguments, "--no-learned")
-        self.prefix, self.process, self.port, self.grpc_port = prefix, None, None, None
+        self.prefix, self.process, self.port, self.grpc_port, self.metrics_port = prefix, None, None, None, None
         self.log = tempfile.TemporaryFile("w+")
 
     def start(self):
         assert STRAIT.exists(), f"there is no {STRAIT}: run `make build` first (or `make test`, which does)"
-        with socket.socket() as one, socket.socket() as other:
-            one.bind(("127.0.0.1", 0))
-            other.bind(("127.0.0.1", 0))
+        with socket.socket() as one, socket.socket() as other, socket.socket() as third:
+            for probe in (one, other, third):
+                probe.bind(("127.0.0.1", 0))
             self.port, self.grpc_port = one.getsockname()[1], other.getsockname()[1]
+            self.metrics_port = third.getsockname()[1]
         # One lane leaves the other core to the clients, unless a test says what models run on.
         lanes = () if "--device" in self.arguments else ("--lanes", "1")
         command = [*self.prefix, STRAIT, "serve", "--model-repository", self.repository, "--http-address", "127.0.0.1",
                    "--http-port", str(self.port), "--grpc-address", "127.0.0.1", "--grpc-port", str(self.grpc_port),
+                   *([] if "--no-metrics" in self.arguments else ["--metrics-port", str(self.metrics_port)]),
                    *lanes, *self.arguments]
         self.process = subprocess.Popen(list(map(str, command)), stdout=self.log, stderr=subprocess.STDOUT, cwd=ROOT)
         limit = time.monotonic() + START_LIMIT

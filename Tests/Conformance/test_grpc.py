@@ -260,6 +260,6 @@ def test_strait_load_speaks_grpc(server):
 def test_strait_load_tells_what_grpc_refuses(server):
     told = load(server, "--model", "nobody", "--concurrency", "1")
     assert told.returncode == 1
-    assert "nobody" in told.stderr and "404" in told.stderr
+    assert "nobody" in told.stderr and "does not serve" in told.stderr
     told = load(server, "--model", "identity_fp32", "--concurrency", "1", "--encoding", "json")
     assert told.returncode == 1 and "gRPC has no JSON" in told.stderr

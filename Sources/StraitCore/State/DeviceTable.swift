@@ -51,6 +51,9 @@ package struct DeviceTable: Sendable {
         @inline(__always) _read { yield all[device.index] }
     }
 
+    /// Lanes of a device that batches hold.
+    package func busyLanes(of device: Int) -> Int { all[device].lanes.count - all[device].freeLanes }
+
     /// Adds a device with idle lanes.
     mutating func add(_ description: DeviceDescription) {
         precondition(description.lanes > 0, "a device needs at least one lane")

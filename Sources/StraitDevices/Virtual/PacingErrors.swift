@@ -13,6 +13,9 @@ package struct PacingErrors: Sendable, Hashable {
     /// The latest of them, in nanoseconds.
     package private(set) var maximum: Int64 = 0
 
+    /// How late they were in all, in nanoseconds.
+    package private(set) var sum: Int64 = 0
+
     /// No events.
     package init() {}
 
@@ -20,8 +23,16 @@ package struct PacingErrors: Sendable, Hashable {
     package mutating func note(_ nanoseconds: Int64) {
         let late = max(0, nanoseconds)
         count += 1
+        sum &+= late
         maximum = max(maximum, late)
         counts[Self.bucket(late)] += 1
+    }
+
+    /// How many events were late by at most so many nanoseconds; those of a bucket that ends beyond it are left out.
+    package func count(upTo nanoseconds: Int64) -> Int {
+        var seen = 0
+        for bucket in counts.indices where Self.upperEnd(bucket) <= nanoseconds { seen += counts[bucket] }
+        return seen
     }
 
     /// The lateness in nanoseconds that a share of the events did not exceed, to the upper end of its bucket; nil if there

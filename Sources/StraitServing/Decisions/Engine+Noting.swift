@@ -38,6 +38,7 @@ extension Engine.State {
             $0.turnedAway &+= 1
         }
         history?.end(number, .turnedAway(why), at: now)
+        countRefused(RequestEnd(why), submission.requestClass, submission.model)
         return number
     }
 

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ArgumentParser
+internal import StraitHTTP
+internal import StraitServing
+internal import Synchronization
+
+/// The flags of `strait serve` about metrics; Triton's names where they mean the same.
+struct MetricsOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The port for metrics (GET /metrics); 0 takes any free one. Default: 8002.",
+            discussion: "Where 8002 is taken and was not asked for, the server goes on without metrics and says so.",
+            valueName: "port"))
+    var metricsPort: Int?
+
+    @Option(help: ArgumentHelp("The address to listen on for metrics. Default: that for HTTP.", valueName: "address"))
+    var metricsAddress: String?
+
+    @Flag(help: "Count nothing for metrics, and do not listen for who wants them.")
+    var noMetrics = false
+
+    /// Triton's port.
+    private static let usualPort = 8002
+
+    mutating func validate() throws {
+        guard metricsPort.map({ (0...65_535).contains($0) }) ?? true else {
+            throw ValidationError("--metrics-port is \(metricsPort ?? 0); expected 0 to 65535")
+        }
+        guard !noMetrics || metricsPort == nil && metricsAddress == nil else {
+            throw ValidationError("--no-metrics contradicts --metrics-port and --metrics-address")
+        }
+    }
+
+    /// Starts to listen for scrapers; nil where that is not wanted, or the usual port is taken.
+    ///
+    /// - Parameter httpAddress: where HTTP listens.
+    /// - Throws: where it cannot listen as it was asked to.
+    func listen(
+        beside httpAddress: String, cores: [Int], _ metrics: ServerMetrics, log: (String) -> Void
+    ) throws -> MetricsListener? {
+        guard !noMetrics else { return nil }
+        let address = metricsAddress ?? httpAddress
+        do {
+            let listener = try MetricsListener(
+                host: address, port: metricsPort ?? Self.usualPort, cores: cores, page: metrics.page)
+            log("metrics at http://\(address == "0.0.0.0" ? "localhost" : address):\(listener.port)/metrics")
+            return listener
+        } catch {
+            guard metricsPort == nil, metricsAddress == nil else { throw error }
+            log("warning: no metrics: \(error)")
+            return nil
+        }
+    }
+}
+
+/// The front ends that have connections, told one by one as they begin to listen.
+final class FrontEnds: Sendable {
+    private let counts = Mutex<[(name: String, count: @Sendable () -> Int)]>([])
+
+    /// One more listens.
+    func add(_ name: String, _ count: @escaping @Sendable () -> Int) { counts.withLock { $0.append((name, count)) } }
+
+    /// How many connections each has open now.
+    var connections: [(name: String, count: Int)] {
+        counts.withLock(\.self).map { (name: $0.name, count: $0.count()) }
+    }
+}
