@@ -65,7 +65,8 @@ struct ServeCommand: ParsableCommand {
         let interference = EstimatorName(rawValue: options.interference) ?? .kalman
         let engine = Engine(
             policy: policy, interference: interference, limits: SchedulerLimits(maximumWaiting: options.maxQueue),
-            devices: devices.devices, decisions: decisions.decisions, isMetered: !metricsOptions.noMetrics, log: log.note)
+            devices: devices.devices, decisions: decisions.decisions, isMetered: !metricsOptions.noMetrics,
+            log: log.note)
         log.note(
             LogLine(
                 .started,
