@@ -9,11 +9,12 @@ internal import StraitTensor
 
 /// One connection: collects a request, answers it, then takes the next. Lives on its event loop.
 ///
-/// Requests that a client sends before it has its answer are held back by NIO's pipelining handler in front of this
-/// one, which also stops reading from the socket meanwhile: that is the back-pressure.
-final class ConnectionHandler: ChannelInboundHandler {
+/// What a client sends before it has its answer is held back (`HeldParts`), and while something is, no more is read from
+/// the socket: that is the back-pressure. A reply goes out in one piece, without NIO's encoder.
+final class ConnectionHandler: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
-    typealias OutboundOut = HTTPServerResponsePart
+    typealias OutboundIn = Never
+    typealias OutboundOut = ByteBuffer
 
     private enum State {
         /// Between requests.
@@ -53,6 +54,13 @@ final class ConnectionHandler: ChannelInboundHandler {
     private var turn: UInt64 = 0
     /// When the last reply was sent.
     private var repliedAt = NIODeadline.distantPast
+    /// What came while a request was being answered.
+    private var held = HeldParts()
+    private var isReadHeld = false
+    /// The last request's path and where it led, which is where the next one's leads, mostly.
+    private var lastRoute: (method: HTTPMethod, target: String, outcome: Route.Outcome)?
+    /// The memory for replies.
+    private var output = ByteBuffer()
 
     init(control: ServerControl, limits: HTTPLimits) {
         self.control = control
@@ -62,11 +70,47 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        switch unwrapInboundIn(data) {
+        let part = unwrapInboundIn(data)
+        if isAnswering { held.hold(part) } else { take(part, context) }
+    }
+
+    private func take(_ part: HTTPServerRequestPart, _ context: ChannelHandlerContext) {
+        switch part {
         case .head(let head): begin(head, context)
         case .body(let chunk): take(chunk, context)
         case .end: finish(context)
         }
+    }
+
+    /// Whether what comes belongs to a later request.
+    private var isAnswering: Bool {
+        switch state {
+        case .waiting, .replying: true
+        case .idle, .collecting, .gathering, .discarding, .closing: !held.isEmpty
+        }
+    }
+
+    /// Takes what was held back, until the next request is complete.
+    private func takeHeld(_ context: ChannelHandlerContext) {
+        guard held.begin() else { return }
+        while let next = held.next() {
+            switch next {
+            case .part(let part): take(part, context)
+            case .error(let error): refuse(error, context)
+            }
+            if case .waiting = state { break }
+            if case .replying = state { break }
+        }
+        held.end()
+        if held.isEmpty, isReadHeld {
+            isReadHeld = false
+            context.read()
+        }
+    }
+
+    func read(context: ChannelHandlerContext) {
+        guard held.isEmpty else { return isReadHeld = true }
+        context.read()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -81,12 +125,14 @@ final class ConnectionHandler: ChannelInboundHandler {
             context.close(promise: nil)
             return
         }
-        // The decoder has given up on this connection; say why if no reply is on its way.
+        if isAnswering { held.hold(error) } else { refuse(error, context) }
+    }
+
+    /// The decoder has given up on this connection; says why.
+    private func refuse(_ error: HTTPParserError, _ context: ChannelHandlerContext) {
+        if case .closing = state { return }
         keepAlive = false
-        switch state {
-        case .closing, .replying: return
-        case .idle, .collecting, .gathering, .discarding, .waiting: abandon()
-        }
+        abandon()
         if error == .headerOverflow {
             send(HTTPReply(.requestHeaderFieldsTooLarge, error: "the request's headers are too large"), context)
         } else {
@@ -145,7 +191,7 @@ final class ConnectionHandler: ChannelInboundHandler {
             return discard(HTTPReply(.notFound, error: "no such path: \(head.uri.prefix(200))"), context)
         }
         let route: Route
-        switch Route.find(method: head.method.rawValue, target: head.uri) {
+        switch outcome(of: head) {
         case .found(let found): route = found
         case .unknown: return discard(HTTPReply(.notFound, error: "no such path: \(head.uri.prefix(200))"), context)
         case .wrongMethod(let methods):
@@ -173,11 +219,18 @@ final class ConnectionHandler: ChannelInboundHandler {
         }
     }
 
+    private func outcome(of head: HTTPRequestHead) -> Route.Outcome {
+        if let lastRoute, lastRoute.target == head.uri, lastRoute.method == head.method { return lastRoute.outcome }
+        let outcome = Route.find(method: head.method.rawValue, target: head.uri)
+        lastRoute = (head.method, head.uri, outcome)
+        return outcome
+    }
+
     /// Tells a client that waits for it to send its body.
     private func letContinue(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         guard head.headers.first(name: "expect")?.lowercased() == "100-continue" else { return }
-        let go = HTTPResponseHead(version: .http1_1, status: .continue)
-        context.writeAndFlush(wrapOutboundOut(.head(go)), promise: nil)
+        let go = context.channel.allocator.buffer(string: "HTTP/1.1 100 Continue\r\n\r\n")
+        context.writeAndFlush(wrapOutboundOut(go), promise: nil)
     }
 
     private func inference(
@@ -383,22 +436,26 @@ final class ConnectionHandler: ChannelInboundHandler {
         if let span { reply.headers += span.headers }
         if let replyCoding { reply.compress(replyCoding) }
         keepAlive = keepAlive && readiness.isReady
-        context.write(wrapOutboundOut(.head(reply.head(keepAlive: keepAlive))), promise: nil)
-        if let body = reply.body(context.channel.allocator) {
-            context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
-        }
-        if context.channel.isWritable { return endReply(context) }
-        // More than the socket takes at once. The client that does not read what it asked for gets no second reply:
-        // the pipelining handler holds its next request back until the end of this one.
+        var buffer = output
+        output = ByteBuffer()
+        reply.write(to: &buffer, keepAlive: keepAlive)
+        // More than the socket takes at once is on its way for a while. The client that does not read what it asked for gets
+        // no second reply before.
         state = .replying
-        context.flush()
+        context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+        if buffer.storageCapacity <= HTTPLimits.keptReplyBytes {
+            // Nearly always it went at once, and the memory can be used again.
+            buffer.clear()
+            output = buffer
+        }
+        if case .replying = state, context.channel.isWritable { endReply(context) }
     }
 
     private func endReply(_ context: ChannelHandlerContext) {
         state = keepAlive ? .idle : .closing
         repliedAt = .now()
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
-        guard !keepAlive else { return }
+        guard !keepAlive else { return takeHeld(context) }
+        held.forget()
         // First our side only: a client that is still sending must be able to read the reply before the line is cut.
         context.close(mode: .output, promise: nil)
         let channel = context.channel

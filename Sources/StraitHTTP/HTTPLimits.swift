@@ -42,6 +42,8 @@ package struct HTTPLimits: Sendable, Hashable {
     /// Memory taken for a body when the first of it comes, however much is announced: a power of two less the most that
     /// aligning costs. All connections that may be open then hold a quarter of the default tensor memory.
     static let firstBodyBytes = (16 << 10) - SlabPool.alignment
+    /// Bytes of the memory for replies that an idle connection keeps.
+    static let keptReplyBytes = 16 << 10
     /// How long a refused client may go on sending before the connection is cut.
     static let lingerSeconds: Int64 = 2
 }

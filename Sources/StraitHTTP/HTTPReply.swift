@@ -70,29 +70,40 @@ struct HTTPReply {
         headers.append(("Vary", "Accept-Encoding"))
     }
 
-    /// The head to send.
-    func head(keepAlive: Bool) -> HTTPResponseHead {
-        var fields = HTTPHeaders()
-        fields.reserveCapacity(headers.count + 4)
-        fields.add(name: "Content-Length", value: String(compressed?.count ?? encoded?.byteCount ?? json.count))
+    /// Writes head and body in one piece: the only copy of the results on their way out.
+    func write(to buffer: inout ByteBuffer, keepAlive: Bool) {
+        let length = compressed?.count ?? encoded?.byteCount ?? json.count
+        buffer.reserveCapacity(minimumWritableBytes: Self.typicalHead + length)
+        buffer.writeStaticString("HTTP/1.1 ")
+        buffer.writeString(status == .ok ? "200 OK" : "\(status.code) \(status.reasonPhrase)")
+        buffer.writeStaticString("\r\nContent-Length: ")
+        buffer.writeString(String(length))
         if let length = encoded?.headerLength {
-            fields.add(name: "Content-Type", value: "application/octet-stream")
-            fields.add(name: Self.jsonLengthHeader, value: String(length))
+            buffer.writeStaticString("\r\nContent-Type: application/octet-stream\r\n")
+            buffer.writeString(Self.jsonLengthHeader)
+            buffer.writeStaticString(": ")
+            buffer.writeString(String(length))
         } else if encoded != nil || !json.isEmpty {
-            fields.add(name: "Content-Type", value: "application/json")
+            buffer.writeStaticString("\r\nContent-Type: application/json")
         }
-        for (name, value) in headers { fields.add(name: name, value: value) }
-        if !keepAlive { fields.add(name: "Connection", value: "close") }
-        return HTTPResponseHead(version: .http1_1, status: status, headers: fields)
+        for (name, value) in headers {
+            buffer.writeStaticString("\r\n")
+            buffer.writeString(name)
+            buffer.writeStaticString(": ")
+            buffer.writeString(value)
+        }
+        if !keepAlive { buffer.writeStaticString("\r\nConnection: close") }
+        buffer.writeStaticString("\r\n\r\n")
+        if let compressed {
+            buffer.writeBytes(compressed)
+        } else if let encoded {
+            buffer.writeBytes(encoded.json)
+            for tensor in encoded.binaryTensors { buffer.writeBytes(tensor.bytes) }
+        } else {
+            buffer.writeBytes(json)
+        }
     }
 
-    /// The body to send, in one buffer: the only copy of the results on their way out.
-    func body(_ allocator: ByteBufferAllocator) -> ByteBuffer? {
-        if let compressed { return allocator.buffer(bytes: compressed) }
-        guard let encoded else { return json.isEmpty ? nil : allocator.buffer(bytes: json) }
-        var buffer = allocator.buffer(capacity: encoded.byteCount)
-        buffer.writeBytes(encoded.json)
-        for tensor in encoded.binaryTensors { buffer.writeBytes(tensor.bytes) }
-        return buffer
-    }
+    /// Bytes of a head, as a guess.
+    private static let typicalHead = 320
 }

@@ -55,9 +55,8 @@ package final class HTTPServer: Sendable {
                     Result {
                         let decoder = HTTPRequestDecoder(limitConfiguration: HTTPLimits.decoder)
                         try channel.pipeline.syncOperations.addHandlers([
-                            IdleStateHandler(readTimeout: .seconds(limits.idleSeconds)), HTTPResponseEncoder(),
-                            ByteToMessageHandler(decoder), HTTPServerPipelineHandler(),
-                            ConnectionHandler(control: control, limits: limits),
+                            IdleStateHandler(readTimeout: .seconds(limits.idleSeconds)),
+                            ByteToMessageHandler(decoder), ConnectionHandler(control: control, limits: limits),
                         ])
                     })
             }

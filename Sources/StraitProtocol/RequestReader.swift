@@ -70,10 +70,10 @@ struct RequestReader {
 
     /// Reads the JSON part; tensor data is only located.
     mutating func readRequest() throws(ProtocolError) {
-        var seen: Set<String> = []
+        var seen = SeenKeys(Self.requestKeys)
         try scanner.openObject()
         var isFirst = true
-        while let key = try nextKey(isFirst: &isFirst, seen: &seen, known: ["id", "parameters", "inputs", "outputs"]) {
+        while let key = try nextKey(isFirst: &isFirst, seen: &seen) {
             switch key {
             case "id":
                 if !scanner.null() { id = try boundedString(InferenceRequestDecoder.maximumIDLength) }
@@ -94,15 +94,36 @@ struct RequestReader {
     }
 
     /// The next key of the object being read, noted in the path; nil at its end. Known keys may come once only.
-    private mutating func nextKey(
-        isFirst: inout Bool, seen: inout Set<String>, known: [String]
-    ) throws(ProtocolError) -> String? {
+    private mutating func nextKey(isFirst: inout Bool, seen: inout SeenKeys) throws(ProtocolError) -> String? {
         path.member = ""
         guard let token = try scanner.nextMember(isFirst: &isFirst) else { return nil }
         let key = try scanner.content(of: token)
         path.member = key
-        if known.contains(key), !seen.insert(key).inserted { throw scanner.failure("the key is given twice") }
+        guard seen.note(key) else { throw scanner.failure("the key is given twice") }
         return key
+    }
+
+    private static let requestKeys = ["id", "parameters", "inputs", "outputs"]
+    private static let inputKeys = ["name", "shape", "datatype", "parameters", "data"]
+    private static let outputKeys = ["name", "parameters"]
+
+    /// Which of an object's known keys, of at most eight, have come.
+    private struct SeenKeys {
+        private let known: [String]
+        private var bits: UInt8 = 0
+
+        init(_ known: [String]) { self.known = known }
+
+        /// Takes note of a key; false where it is a known one that has come before.
+        mutating func note(_ key: String) -> Bool {
+            guard let index = known.firstIndex(of: key) else { return true }
+            defer { bits |= 1 << UInt8(index) }
+            return bits & 1 << UInt8(index) == 0
+        }
+
+        func contains(_ key: String) -> Bool {
+            known.firstIndex(of: key).map { bits & 1 << UInt8($0) != 0 } ?? false
+        }
     }
 
     mutating func boundedString(_ limit: Int) throws(ProtocolError) -> String {
@@ -135,11 +156,10 @@ struct RequestReader {
 
     private mutating func readInput() throws(ProtocolError) -> Input {
         var input = Input()
-        var seen: Set<String> = []
+        var seen = SeenKeys(Self.inputKeys)
         try scanner.openObject()
         var isFirst = true
-        let known = ["name", "shape", "datatype", "parameters", "data"]
-        while let key = try nextKey(isFirst: &isFirst, seen: &seen, known: known) {
+        while let key = try nextKey(isFirst: &isFirst, seen: &seen) {
             switch key {
             case "name":
                 input.name = try name()
@@ -236,10 +256,10 @@ struct RequestReader {
 
     private mutating func readOutput() throws(ProtocolError) -> RequestedOutput {
         var output = RequestedOutput(name: "")
-        var seen: Set<String> = []
+        var seen = SeenKeys(Self.outputKeys)
         try scanner.openObject()
         var isFirst = true
-        while let key = try nextKey(isFirst: &isFirst, seen: &seen, known: ["name", "parameters"]) {
+        while let key = try nextKey(isFirst: &isFirst, seen: &seen) {
             switch key {
             case "name":
                 output.name = try name()
