@@ -137,6 +137,6 @@ extension GRPCConnection {
                 connection.flush()
             }
         }
-        withExtendedLifetime(plain.slab) {}
+        withExtendedLifetime(plain.home) {}
     }
 }

@@ -12,7 +12,8 @@ struct MessageAssembly {
     struct Message {
         let bytes: UnsafeRawBufferPointer
         let isCompressed: Bool
-        let slab: Slab?
+        /// The slab that it was collected in, and where; nil where it lies in what came from the socket.
+        let home: (slab: Slab, offset: Int)?
     }
 
     private let limit: Int
@@ -21,6 +22,8 @@ struct MessageAssembly {
     private var prefixBytes = 0
     private var length = 0
     private var slab: Slab?
+    /// Where in the slab the message begins: so that its first tensor is aligned, and can stay there.
+    private var place = 0
     private var collected = 0
 
     /// - Parameter limit: the most bytes of a message.
@@ -57,13 +60,16 @@ struct MessageAssembly {
         }
         let part = min(left, length - collected)
         guard part > 0 else { return nil }
+        let piece = UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + part])
+        if slab == nil {
+            place = WireRequestDecoder.firstTensor(inStart: piece).map { -$0 & (SlabPool.alignment - 1) } ?? 0
+        }
         let slab = try room(for: collected + part, pool)
-        UnsafeMutableRawBufferPointer(rebasing: slab.bytes[collected...])
-            .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + part]))
+        UnsafeMutableRawBufferPointer(rebasing: slab.bytes[(place + collected)...]).copyMemory(from: piece)
         collected += part
         offset += part
         guard collected == length else { return nil }
-        return complete(UnsafeRawBufferPointer(rebasing: slab.bytes[..<length]), slab)
+        return complete(UnsafeRawBufferPointer(rebasing: slab.bytes[place..<place + length]), (slab, place))
     }
 
     private mutating func begin() throws(ProtocolError) {
@@ -77,23 +83,27 @@ struct MessageAssembly {
         }
     }
 
-    private mutating func complete(_ bytes: UnsafeRawBufferPointer, _ slab: Slab?) -> Message {
+    private mutating func complete(
+        _ bytes: UnsafeRawBufferPointer, _ home: (slab: Slab, offset: Int)?
+    ) -> Message {
         defer {
             (prefix, prefixBytes, length, collected) = (0, 0, 0, 0)
-            self.slab = nil
+            slab = nil
         }
-        return Message(bytes: bytes, isCompressed: prefix >> 32 == 1, slab: slab)
+        return Message(bytes: bytes, isCompressed: prefix >> 32 == 1, home: home)
     }
 
     private mutating func room(for needed: Int, _ pool: SlabPool) throws(ProtocolError) -> Slab {
-        if let slab, slab.bytes.count >= needed { return slab }
+        if let slab, slab.bytes.count >= place + needed { return slab }
         let size =
             needed * Self.earnest >= length ? length : min(length, max(needed, Self.firstBytes, 2 * collected))
         let larger: Slab
-        do { larger = try pool.take(size) } catch {
+        do { larger = try pool.take(place + size) } catch {
             throw ProtocolError(.resourceExhausted, "the server's tensor memory is full; try again later")
         }
-        if let slab { larger.bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: slab.bytes[..<collected])) }
+        if let slab {
+            larger.bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: slab.bytes[..<(place + collected)]))
+        }
         slab = larger
         return larger
     }
@@ -129,6 +139,6 @@ extension MessageAssembly.Message {
             slab = larger
         }
         guard decompressor.isFinished else { throw decompressor.endsEarly }
-        return Self(bytes: UnsafeRawBufferPointer(rebasing: slab.bytes[..<count]), isCompressed: false, slab: slab)
+        return Self(bytes: UnsafeRawBufferPointer(rebasing: slab.bytes[..<count]), isCompressed: false, home: (slab, 0))
     }
 }

@@ -22,22 +22,25 @@ package struct WireFailure: Error, Sendable {
 
 /// Reads a `ModelInferRequest`: a protobuf message, with tensors either in `raw_input_contents` or as typed contents.
 ///
-/// Every tensor is copied once, from the message to an aligned place in a slab of the pool. As with JSON, nothing is
-/// allocated for what the message merely claims, and what it repeats is bounded.
+/// Every tensor is copied once, from the message to an aligned place in a slab of the pool; not at all, where the message
+/// lies in a slab and the tensor at an aligned place of it. As with JSON, nothing is allocated for what the message merely
+/// claims, and what it repeats is bounded.
 package enum WireRequestDecoder {
     /// Decodes a message.
     ///
-    /// - Parameter pool: where the memory for the tensors comes from.
+    /// - Parameters:
+    ///   - pool: where the memory for the tensors comes from.
+    ///   - home: the slab that the message lies in, and where, if it does; nobody writes to it any more.
     /// - Throws: ``WireFailure``: `invalidArgument` with the path of the field, `unsupported` for parts of the protocol
     ///   that the server does not have, `resourceExhausted` or `payloadTooLarge` where the pool has no memory.
     /// - Complexity: O(bytes).
     package static func decode(
-        _ message: UnsafeRawBufferPointer, pool: SlabPool
+        _ message: UnsafeRawBufferPointer, pool: SlabPool, home: (slab: Slab, offset: Int)? = nil
     ) throws(WireFailure) -> WireRequest {
         var reader = WireRequestReader(message: message)
         do throws(ProtocolError) {
             try reader.readRequest()
-            let (inputs, shared) = try reader.makeTensors(pool: pool)
+            let (inputs, shared) = try reader.makeTensors(pool: pool, home: home)
             let request = InferenceRequest(
                 id: reader.id, priority: reader.priority, timeoutMicroseconds: reader.timeout, inputs: inputs,
                 sharedInputs: shared, outputs: reader.outputs, binaryOutputsByDefault: true)
@@ -48,5 +51,24 @@ package enum WireRequestDecoder {
             throw WireFailure(
                 id: reader.id, error: ProtocolError(error.code, "\(reader.path): \(error.message)"))
         }
+    }
+    /// Where the first of `raw_input_contents` begins, in a message of which the start has come; nil where that does not
+    /// tell. Whoever collects the message can then put it so that the tensor is aligned.
+    ///
+    /// - Complexity: O(fields).
+    package static func firstTensor(inStart start: UnsafeRawBufferPointer) -> Int? {
+        var scanner = WireScanner(start, 0..<start.count)
+        do throws(ProtocolError) {
+            while let field = try scanner.next() {
+                if field.number == 7, field.form == .delimited {
+                    _ = try scanner.varint()
+                    return scanner.offset
+                }
+                try scanner.skip(field)
+            }
+        } catch {
+            // It goes on behind what has come, or is no message; that is told when it is complete.
+        }
+        return nil
     }
 }

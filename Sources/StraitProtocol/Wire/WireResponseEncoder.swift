@@ -48,11 +48,23 @@ package struct WireResponse: Sendable {
         }
         head.withUnsafeBytes(put)
         for tensor in tensors {
-            var writer = WireWriter(capacity: 16)
-            writer.delimited(6, count: tensor?.range.count ?? 0)
-            writer.bytes.withUnsafeBytes(put)
+            let lead = Self.lead(tensor?.range.count ?? 0)
+            withUnsafeBytes(of: lead.bytes) { put(UnsafeRawBufferPointer(rebasing: $0[..<lead.count])) }
             if let tensor { put(tensor.bytes) }
         }
+    }
+
+    /// The tag and the length that stand before a tensor, as the first bytes of a number.
+    private static func lead(_ length: Int) -> (bytes: UInt64, count: Int) {
+        var bytes = UInt64(6 << 3 | WireScanner.Form.delimited.rawValue)
+        var count = 1
+        var rest = UInt64(length)
+        repeat {
+            bytes |= (rest & 0x7F | (rest >= 0x80 ? 0x80 : 0)) << UInt64(8 * count)
+            rest >>= 7
+            count += 1
+        } while rest > 0
+        return (bytes.littleEndian, count)
     }
 
     /// The same in the envelope of `ModelStreamInferResponse`.

@@ -7,9 +7,10 @@ internal import StraitTensor
 extension WireRequestReader {
     /// Makes the tensors, all in one slab, each at an aligned place; those in shared memory are only told of.
     ///
+    /// - Parameter home: the slab that the message lies in, if it does: what is aligned there stays there.
     /// - Throws: ``ProtocolError``; the path tells which input.
     mutating func makeTensors(
-        pool: SlabPool
+        pool: SlabPool, home: (slab: Slab, offset: Int)?
     ) throws(ProtocolError) -> (tensors: [Tensor], shared: [SharedInput]) {
         let (sent, shared) = try divide()
         let isRaw = !raw.isEmpty
@@ -19,13 +20,15 @@ extension WireRequestReader {
         var total = 0
         for (place, index) in sent.enumerated() {
             path = RequestPath(list: "inputs", index: index, name: inputs[index].name)
-            let size = isRaw ? raw[place].count : try typedSize(of: inputs[index])
+            let stays = isRaw && home != nil && isAligned(raw[place])
+            let size = stays ? 0 : isRaw ? raw[place].count : try typedSize(of: inputs[index])
             sizes.append(size)
             total = Self.aligned(total + size)
         }
         path = RequestPath()
         guard !sent.isEmpty else { return ([], shared) }
-        let slab = try pool.takeForTensors(total)
+        // Nothing to copy: the slab that is there will do for what has no bytes.
+        let slab = if total == 0, let home { home.slab } else { try pool.takeForTensors(total) }
         var tensors: [Tensor] = []
         tensors.reserveCapacity(sent.count)
         var offset = 0
@@ -41,6 +44,11 @@ extension WireRequestReader {
                 if let problem = TensorContent.problem(in: bytes, type: type, shape: shape) {
                     throw invalid("raw_input_contents[\(place)] has \(bytes.count) bytes: \(problem)")
                 }
+                if let home, isAligned(raw[place]) {
+                    let range = home.offset + raw[place].lowerBound..<home.offset + raw[place].upperBound
+                    tensors.append(Tensor(name: input.name, type: type, shape: shape, slab: home.slab, range: range))
+                    continue
+                }
                 target.copyMemory(from: bytes)
             } else {
                 try copyTyped(input.contents ?? 0..<0, type, shape, into: target)
@@ -50,6 +58,10 @@ extension WireRequestReader {
         }
         path = RequestPath()
         return (tensors, shared)
+    }
+
+    private func isAligned(_ range: Range<Int>) -> Bool {
+        (Int(bitPattern: message.baseAddress) + range.lowerBound) % SlabPool.alignment == 0
     }
 
     /// Which inputs came with the message, by their places in it, and which lie in shared memory.

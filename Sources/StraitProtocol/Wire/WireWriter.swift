@@ -46,10 +46,19 @@ struct WireWriter {
 
     /// A submessage.
     mutating func message(_ field: Int, _ write: (inout WireWriter) -> Void) {
-        var inner = WireWriter()
-        write(&inner)
-        delimited(field, count: inner.bytes.count)
-        bytes.append(contentsOf: inner.bytes)
+        // Most have fewer than 128 bytes, whose length takes one; the others are moved up.
+        delimited(field, count: 0)
+        let start = bytes.count
+        write(&self)
+        var length = bytes.count - start
+        bytes[start - 1] = UInt8(truncatingIfNeeded: length & 0x7F)
+        var place = start
+        while length >= 0x80 {
+            length >>= 7
+            bytes[place - 1] |= 0x80
+            bytes.insert(UInt8(truncatingIfNeeded: length & 0x7F), at: place)
+            place += 1
+        }
     }
 
     /// Packed whole numbers; left out where there are none.
