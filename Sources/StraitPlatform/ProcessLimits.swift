@@ -15,6 +15,10 @@ package enum ProcessLimits {
         platform_keep_memory(mmapThresholdBytes, trimThresholdBytes)
     }
 
+    /// Gives back the memory that only starting needed: code that ran once, most of it of libraries that read and optimise
+    /// models, and what malloc keeps. Code that runs again comes back from the file.
+    package static func forgetStart() { platform_forget_code() }
+
     /// Descriptors with which a server can do something: a dozen for itself, the others for connections.
     package static let leastDescriptors = 32
 

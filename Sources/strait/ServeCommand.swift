@@ -141,6 +141,7 @@ struct ServeCommand: ParsableCommand {
                 ["models": "\(catalog.served.count)", "of": "\(catalog.all.count)", "http": address]))
         if let grpc { log.note("gRPC at \(Self.host(options.grpcAddress)):\(grpc.port)") }
         if log.current.format != .json { log.note(QueryHint.text(for: catalog.served, address: address)) }
+        ProcessLimits.forgetStart()
 
         let signal = ProcessLimits.waitForSignal(Self.signals)
         let name = signal == SIGINT ? "SIGINT" : "SIGTERM"

@@ -34,6 +34,10 @@ void platform_keep_memory(int mmap_threshold, int trim_threshold);
 /// The commit that this was built from, as the build was told; empty where it was not.
 const char *platform_commit(void);
 
+/// Lets go of the pages of code that are in memory, and of memory that malloc holds and nobody uses. What is needed again
+/// comes back from the file by itself.
+void platform_forget_code(void);
+
 /// Does `rounds` rounds of arithmetic in registers.
 void platform_compute(uint64_t rounds);
 
