@@ -206,7 +206,7 @@ internal import Testing
 
     private func bytes(_ response: WireResponse) -> [UInt8] {
         var bytes = [UInt8](repeating: 0xEE, count: response.byteCount)
-        bytes.withUnsafeMutableBytes { response.write(to: $0) }
+        bytes.withUnsafeMutableBytes { response.write(from: 0, to: $0) }
         return bytes
     }
 
