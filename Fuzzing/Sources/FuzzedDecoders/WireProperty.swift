@@ -77,7 +77,7 @@ enum WireProperty {
             let encoded = WireResponseEncoder.encode(
                 InferenceResponse(modelName: "m", modelVersion: "1", outputs: [tensor]))
             var bytes = [UInt8](repeating: 0, count: encoded.byteCount)
-            bytes.withUnsafeMutableBytes { encoded.write(to: $0) }
+            bytes.withUnsafeMutableBytes { encoded.write(from: 0, to: $0) }
             let field = bytes.count - tensor.range.count - 1 - lengthOfVarint(tensor.range.count)
             guard field > 0, bytes[field] == 6 << 3 | 2 else {
                 return "the bytes do not stand at the end of a response"
