@@ -23,9 +23,7 @@ package struct ProcessUse: Sendable, Hashable {
     /// - Complexity: O(open descriptors).
     package static func now() -> ProcessUse {
         var use = ProcessUse()
-        var time = timespec()
-        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
-        use.processorSeconds = Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+        use.processorSeconds = processCPUSeconds()
         // The name, which stands in parentheses, may hold anything.
         let fields = text("/proc/self/stat").split(separator: ")").last?.split(separator: " ") ?? []
         func field(_ index: Int) -> Int { index < fields.count ? Int(fields[index]) ?? 0 : 0 }
