@@ -73,11 +73,11 @@ internal import Testing
             }
         }
 
-        /// What a request is told that has no time at all.
+        /// What a request is told that has no time at all, without its number.
         func refusal(_ name: String) throws -> String? {
             let log = ReplyLog()
             try submit(name, due: .zero, to: log)
-            return log[0]?.refusal?.error.message
+            return log[0]?.refusal?.error.message.split(separator: " (request").first.map(String.init)
         }
     }
 

@@ -244,9 +244,13 @@ private final class QuickDevice: Device {
         defer { bench.stop() }
         #expect(bench.stressors == [.compute, .bandwidth])
         #expect(bench.takesTurns(.bandwidth) && !bench.takesTurns(.compute))
-        #expect(bench.run(.compute, for: .milliseconds(5)) > 0)
+        #expect((0..<200).contains { _ in bench.run(.compute, for: .milliseconds(5)) > 0 })
         _ = try bench.add(Self.model(), shapes: [])
-        let company = try bench.runTogether([Self.subject(192, 1)], from: 0, beside: .compute, for: .milliseconds(5))
+        // A busy machine may leave the stressor no turn in so short a time.
+        var company = try bench.runTogether([Self.subject(192, 1)], from: 0, beside: .compute, for: .milliseconds(5))
+        for _ in 0..<200 where company.stress == 0 {
+            company = try bench.runTogether([Self.subject(192, 1)], from: 0, beside: .compute, for: .milliseconds(5))
+        }
         #expect(company.stress > 0 && company.means == [192])
     }
 }
