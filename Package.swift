@@ -159,14 +159,21 @@ if !pureOnly {
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-nio-http2", from: "1.42.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
     ]
     targets += [
-        library("StraitNetwork", ["StraitPlatform"] + nio),
+        library(
+            "StraitNetwork",
+            [
+                "StraitFormats", "StraitPlatform", .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOTLS", package: "swift-nio"),
+            ] + nio),
         library(
             "StraitHTTP",
             [
                 "StraitNetwork", "StraitServing", "StraitCore", "StraitPlatform", "StraitProtocol", "StraitTelemetry",
                 "StraitTensor",
+                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
             ] + nio),
         library(
             "StraitGRPC",
@@ -186,7 +193,8 @@ if !pureOnly {
         .executableTarget(
             name: "strait",
             dependencies: [
-                "StraitHTTP", "StraitGRPC", "StraitLoad", "StraitServing", "StraitDevices", "StraitProtocol",
+                "StraitNetwork", "StraitHTTP", "StraitGRPC", "StraitLoad", "StraitServing", "StraitDevices",
+                "StraitProtocol",
                 "StraitCore", "StraitTensor", "StraitPlatform", "StraitTelemetry", "OnnxRuntime", "StraitFormats",
                 "StraitSimulation", "StraitEvaluation", "VirtualAccelerator", "DeviceCheck", "CUDARuntime",
                 "StraitTracing",

@@ -2,7 +2,7 @@
 
 internal import NIOCore
 internal import NIOPosix
-internal import StraitNetwork
+package import StraitNetwork
 internal import StraitPlatform
 internal import StraitProtocol
 package import StraitServing
@@ -31,9 +31,10 @@ package final class GRPCFrontEnd: Sendable {
     ///   - port: 0 for any free one.
     ///   - threads: event loops, at least 1.
     ///   - cores: where the event loops may run; empty for anywhere.
+    ///   - tls: over which is spoken; nil for in the clear.
     package init(
         host: String, port: Int, threads: Int, cores: [Int], control: ServerControl,
-        limits: GRPCLimits = GRPCLimits()
+        limits: GRPCLimits = GRPCLimits(), tls: TLSContext? = nil
     ) throws(StartError) {
         group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
         if !cores.isEmpty {
@@ -56,7 +57,7 @@ package final class GRPCFrontEnd: Sendable {
             )
             .childChannelInitializer { channel in
                 guard connections.add(channel) else { return channel.close() }
-                return channel.eventLoop.makeCompletedFuture {
+                return TLSContext.begin(tls, offering: .http2, on: channel) { channel, _ in
                     try channel.pipeline.syncOperations.addHandler(
                         GRPCConnection(control: control, limits: limits, methods: methods, channel: channel))
                 }

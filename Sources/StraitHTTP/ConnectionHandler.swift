@@ -11,6 +11,8 @@ internal import StraitTensor
 ///
 /// What a client sends before it has its answer is held back (`HeldParts`), and while something is, no more is read from
 /// the socket: that is the back-pressure. A reply goes out in one piece, without NIO's encoder.
+///
+/// Over HTTP/2 it has a stream instead of a connection, which ends with its first reply.
 final class ConnectionHandler: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundIn = Never
@@ -46,13 +48,14 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private let service: InferenceService
     private let limits: HTTPLimits
     private let readiness: Readiness
+    private let isStream: Bool
     private var state = State.idle
     private var keepAlive = true
     /// How the client takes its reply compressed; nil for as it is.
     private var replyCoding: ContentCoding?
     /// Counts requests, so that an answer that crosses a closed connection finds no other request in its place.
     private var turn: UInt64 = 0
-    /// When the last reply was sent.
+    /// When the last reply was sent, or began to be.
     private var repliedAt = NIODeadline.distantPast
     /// What came while a request was being answered.
     private var held = HeldParts()
@@ -61,8 +64,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var lastRoute: (method: HTTPMethod, target: String, outcome: Route.Outcome)?
     /// The memory for replies.
     private var output = ByteBuffer()
+    /// Whether all of the request has come.
+    private var isComplete = false
 
-    init(control: ServerControl, limits: HTTPLimits) {
+    init(control: ServerControl, limits: HTTPLimits, isStream: Bool = false) {
+        self.isStream = isStream
         self.control = control
         self.service = control.service
         self.limits = limits
@@ -78,7 +84,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
         switch part {
         case .head(let head): begin(head, context)
         case .body(let chunk): take(chunk, context)
-        case .end: finish(context)
+        case .end:
+            isComplete = true
+            finish(context)
         }
     }
 
@@ -167,7 +175,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
             keepAlive = false
             send(
                 HTTPReply(.requestTimeout, error: "no more of the body has come for \(limits.idleSeconds) s"), context)
-        case .waiting, .replying, .closing: return
+        case .replying, .closing:
+            // The replies that are not taken on the streams of one connection would add up.
+            guard isStream, NIODeadline.now() - repliedAt >= .seconds(limits.idleSeconds) else { return }
+            context.close(promise: nil)
+        case .waiting: return
         }
     }
 
@@ -184,7 +196,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
         // Nothing follows a refused request on this connection.
         if case .closing = state { return }
         turn &+= 1
-        keepAlive = head.isKeepAlive && readiness.isReady
+        isComplete = false
+        keepAlive = head.isKeepAlive && readiness.isReady && !isStream
         replyCoding = head.headers.first(name: "accept-encoding").flatMap(ContentCoding.forResponse)
         let announced = head.headers.first(name: "content-length").flatMap { Int($0) }
         guard head.uri.utf8.count <= HTTPLimits.pathBytes else {
@@ -229,6 +242,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// Tells a client that waits for it to send its body.
     private func letContinue(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         guard head.headers.first(name: "expect")?.lowercased() == "100-continue" else { return }
+        guard !isStream else { return HTTPReply.letContinue(on: context) }
         let go = context.channel.allocator.buffer(string: "HTTP/1.1 100 Continue\r\n\r\n")
         context.writeAndFlush(wrapOutboundOut(go), promise: nil)
     }
@@ -436,19 +450,24 @@ final class ConnectionHandler: ChannelDuplexHandler {
         if let span { reply.headers += span.headers }
         if let replyCoding { reply.compress(replyCoding) }
         keepAlive = keepAlive && readiness.isReady
-        var buffer = output
-        output = ByteBuffer()
-        reply.write(to: &buffer, keepAlive: keepAlive)
         // More than the socket takes at once is on its way for a while. The client that does not read what it asked for gets
         // no second reply before.
         state = .replying
+        repliedAt = .now()
+        if isStream { reply.send(on: context) } else { write(reply, context) }
+        if case .replying = state, context.channel.isWritable { endReply(context) }
+    }
+
+    private func write(_ reply: HTTPReply, _ context: ChannelHandlerContext) {
+        var buffer = output
+        output = ByteBuffer()
+        reply.write(to: &buffer, keepAlive: keepAlive)
         context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
         if buffer.storageCapacity <= HTTPLimits.keptReplyBytes {
             // Nearly always it went at once, and the memory can be used again.
             buffer.clear()
             output = buffer
         }
-        if case .replying = state, context.channel.isWritable { endReply(context) }
     }
 
     private func endReply(_ context: ChannelHandlerContext) {
@@ -456,8 +475,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
         repliedAt = .now()
         guard !keepAlive else { return takeHeld(context) }
         held.forget()
+        // A stream is over when both sides have ended theirs.
+        guard !(isStream && isComplete) else { return }
         // First our side only: a client that is still sending must be able to read the reply before the line is cut.
         context.close(mode: .output, promise: nil)
+        guard !isStream else { return }
         let channel = context.channel
         context.eventLoop.scheduleTask(in: .seconds(HTTPLimits.lingerSeconds)) { channel.close(promise: nil) }
     }

@@ -70,9 +70,12 @@ struct HTTPReply {
         headers.append(("Vary", "Accept-Encoding"))
     }
 
+    /// Bytes of the body.
+    var byteCount: Int { compressed?.count ?? encoded?.byteCount ?? json.count }
+
     /// Writes head and body in one piece: the only copy of the results on their way out.
     func write(to buffer: inout ByteBuffer, keepAlive: Bool) {
-        let length = compressed?.count ?? encoded?.byteCount ?? json.count
+        let length = byteCount
         buffer.reserveCapacity(minimumWritableBytes: Self.typicalHead + length)
         buffer.writeStaticString("HTTP/1.1 ")
         buffer.writeString(status == .ok ? "200 OK" : "\(status.code) \(status.reasonPhrase)")
@@ -94,6 +97,11 @@ struct HTTPReply {
         }
         if !keepAlive { buffer.writeStaticString("\r\nConnection: close") }
         buffer.writeStaticString("\r\n\r\n")
+        writeBody(to: &buffer)
+    }
+
+    /// Writes the body.
+    func writeBody(to buffer: inout ByteBuffer) {
         if let compressed {
             buffer.writeBytes(compressed)
         } else if let encoded {

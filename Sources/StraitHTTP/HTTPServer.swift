@@ -3,7 +3,7 @@
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
-internal import StraitNetwork
+package import StraitNetwork
 internal import StraitPlatform
 package import StraitServing
 
@@ -28,8 +28,10 @@ package final class HTTPServer: Sendable {
     ///   - port: 0 for any free one.
     ///   - threads: event loops, at least 1.
     ///   - cores: where the event loops may run; empty for anywhere.
+    ///   - tls: over which is spoken, with HTTP/2 for clients that know it; nil for HTTP/1.1 in the clear.
     package init(
-        host: String, port: Int, threads: Int, cores: [Int], control: ServerControl, limits: HTTPLimits = HTTPLimits()
+        host: String, port: Int, threads: Int, cores: [Int], control: ServerControl, limits: HTTPLimits = HTTPLimits(),
+        tls: TLSContext? = nil
     ) throws(StartError) {
         group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
         if !cores.isEmpty {
@@ -51,14 +53,16 @@ package final class HTTPServer: Sendable {
             )
             .childChannelInitializer { channel in
                 guard connections.add(channel) else { return channel.close() }
-                return channel.eventLoop.makeCompletedFuture(
-                    Result {
-                        let decoder = HTTPRequestDecoder(limitConfiguration: HTTPLimits.decoder)
-                        try channel.pipeline.syncOperations.addHandlers([
-                            IdleStateHandler(readTimeout: .seconds(limits.idleSeconds)),
-                            ByteToMessageHandler(decoder), ConnectionHandler(control: control, limits: limits),
-                        ])
-                    })
+                return TLSContext.begin(tls, offering: .both, on: channel) { channel, agreed in
+                    if agreed == TLSContext.http2 {
+                        return try HTTP2Streams.add(to: channel, control: control, limits: limits)
+                    }
+                    let decoder = HTTPRequestDecoder(limitConfiguration: HTTPLimits.decoder)
+                    try channel.pipeline.syncOperations.addHandlers([
+                        IdleStateHandler(readTimeout: .seconds(limits.idleSeconds)),
+                        ByteToMessageHandler(decoder), ConnectionHandler(control: control, limits: limits),
+                    ])
+                }
             }
         do {
             listener = try bootstrap.bind(host: host, port: port).wait()

@@ -3,7 +3,7 @@
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
-internal import StraitNetwork
+package import StraitNetwork
 internal import StraitPlatform
 package import StraitTelemetry
 
@@ -29,9 +29,11 @@ package final class MetricsListener: Sendable {
     /// - Parameters:
     ///   - port: 0 for any free one.
     ///   - cores: where it may run; empty for anywhere.
+    ///   - tls: over which is spoken; nil for in the clear.
     ///   - page: the text of all metrics now; called on the listener's thread.
     package init(
-        host: String, port: Int, cores: [Int], page: @escaping @Sendable (ExpositionFormat) -> [UInt8]
+        host: String, port: Int, cores: [Int], tls: TLSContext? = nil,
+        page: @escaping @Sendable (ExpositionFormat) -> [UInt8]
     ) throws(HTTPServer.StartError) {
         group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         if !cores.isEmpty { group.next().execute { _ = CoreSet.pinCurrentThread(to: cores) } }
@@ -45,15 +47,13 @@ package final class MetricsListener: Sendable {
             }
             .childChannelInitializer { channel in
                 guard connections.add(channel) else { return channel.close() }
-                return channel.eventLoop.makeCompletedFuture(
-                    Result {
-                        // What secures connections goes before these.
-                        try channel.pipeline.syncOperations.addHandlers([
-                            IdleStateHandler(readTimeout: .seconds(Self.idleSeconds)), HTTPResponseEncoder(),
-                            ByteToMessageHandler(HTTPRequestDecoder(limitConfiguration: HTTPLimits.decoder)),
-                            HTTPServerPipelineHandler(), MetricsHandler(page: page),
-                        ])
-                    })
+                return TLSContext.begin(tls, offering: .http1, on: channel) { channel, _ in
+                    try channel.pipeline.syncOperations.addHandlers([
+                        IdleStateHandler(readTimeout: .seconds(Self.idleSeconds)), HTTPResponseEncoder(),
+                        ByteToMessageHandler(HTTPRequestDecoder(limitConfiguration: HTTPLimits.decoder)),
+                        HTTPServerPipelineHandler(), MetricsHandler(page: page),
+                    ])
+                }
             }
         do {
             listener = try bootstrap.bind(host: host, port: port).wait()

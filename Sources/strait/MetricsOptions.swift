@@ -2,6 +2,7 @@
 
 internal import ArgumentParser
 internal import StraitHTTP
+internal import StraitNetwork
 internal import StraitServing
 internal import Synchronization
 
@@ -37,14 +38,16 @@ struct MetricsOptions: ParsableArguments {
     /// - Parameter httpAddress: where HTTP listens.
     /// - Throws: where it cannot listen as it was asked to.
     func listen(
-        beside httpAddress: String, cores: [Int], _ metrics: ServerMetrics, log: (String) -> Void
+        beside httpAddress: String, cores: [Int], tls: TLSContext?, _ metrics: ServerMetrics, log: (String) -> Void
     ) throws -> MetricsListener? {
         guard !noMetrics else { return nil }
         let address = metricsAddress ?? httpAddress
         do {
             let listener = try MetricsListener(
-                host: address, port: metricsPort ?? Self.usualPort, cores: cores, page: metrics.page)
-            log("metrics at http://\(address == "0.0.0.0" ? "localhost" : address):\(listener.port)/metrics")
+                host: address, port: metricsPort ?? Self.usualPort, cores: cores, tls: tls, page: metrics.page)
+            log(
+                "metrics at \(tls == nil ? "http" : "https")://\(address == "0.0.0.0" ? "localhost" : address):\(listener.port)/metrics"
+            )
             return listener
         } catch {
             guard metricsPort == nil, metricsAddress == nil else { throw error }

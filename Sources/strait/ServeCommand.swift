@@ -8,6 +8,7 @@ internal import StraitDevices
 internal import StraitFormats
 internal import StraitGRPC
 internal import StraitHTTP
+internal import StraitNetwork
 internal import StraitPlatform
 internal import StraitProtocol
 internal import StraitServing
@@ -34,9 +35,10 @@ struct ServeCommand: ParsableCommand {
     @OptionGroup var options: ServeOptions
     @OptionGroup var decisions: DecisionOptions
     @OptionGroup var metricsOptions: MetricsOptions
+    @OptionGroup var tlsOptions: TLSOptions
 
-    /// What ends the server.
-    private static let signals = [SIGTERM, SIGINT]
+    /// What the server waits for: what ends it, and what makes it read its certificates again.
+    private var signals: [CInt] { [SIGTERM, SIGINT] + (tlsOptions.tlsCertificate == nil ? [] : [SIGHUP]) }
 
     func run() throws {
         let log = ServerLog(options.logging.settings, write: Console.log)
@@ -52,7 +54,7 @@ struct ServeCommand: ParsableCommand {
     }
 
     private func serve(_ log: ServerLog) throws {
-        ProcessLimits.blockSignals(Self.signals)
+        ProcessLimits.blockSignals(signals)
         ProcessLimits.keepTensorMemory()
         try makeRoomForConnections(log)
         let specifications = try options.specifications
@@ -63,6 +65,7 @@ struct ServeCommand: ParsableCommand {
             log: log.note)
         let policy = PolicyName(rawValue: options.policy) ?? .strait
         let interference = EstimatorName(rawValue: options.interference) ?? .kalman
+        let tls = try tlsOptions.context(handshakeSeconds: Int64(options.idleTimeoutSecs), log: log)
         let engine = Engine(
             policy: policy, interference: interference, limits: SchedulerLimits(maximumWaiting: options.maxQueue),
             devices: devices.devices, decisions: decisions.decisions, isMetered: !metricsOptions.noMetrics,
@@ -127,23 +130,29 @@ struct ServeCommand: ParsableCommand {
             engine: engine, pool: pool, version: Strait.version, virtualGroups: devices.virtualGroups
         ) { frontEnds.connections }
         let metricsListener = try metricsOptions.listen(
-            beside: options.httpAddress, cores: network.cores, metrics, log: Console.log)
-        let grpc = try grpcFrontEnd(control, network)
+            beside: options.httpAddress, cores: network.cores, tls: tls, metrics, log: Console.log)
+        let grpc = try grpcFrontEnd(control, network, tls)
         let server = try HTTPServer(
             host: options.httpAddress, port: options.httpPort, threads: network.threads, cores: network.cores,
-            control: control, limits: limits)
+            control: control, limits: limits, tls: tls)
         frontEnds.add("http") { server.connectionCount }
         if let grpc { frontEnds.add("grpc") { grpc.connectionCount } }
-        let address = "http://\(Self.host(options.httpAddress)):\(server.port)"
+        let address = "\(tls == nil ? "http" : "https")://\(Self.host(options.httpAddress)):\(server.port)"
         log.note(
             LogLine(
                 .ready, "ready: \(catalog.served.count) of \(catalog.all.count) models at \(address)",
                 ["models": "\(catalog.served.count)", "of": "\(catalog.all.count)", "http": address]))
-        if let grpc { log.note("gRPC at \(Self.host(options.grpcAddress)):\(grpc.port)") }
+        if let grpc {
+            log.note("gRPC at \(Self.host(options.grpcAddress)):\(grpc.port)\(tls == nil ? "" : " (TLS)")")
+        }
         if log.current.format != .json { log.note(QueryHint.text(for: catalog.served, address: address)) }
         ProcessLimits.forgetStart()
 
-        let signal = ProcessLimits.waitForSignal(Self.signals)
+        var signal = ProcessLimits.waitForSignal(signals)
+        while signal == SIGHUP {
+            if let tls { TLSOptions.reload(tls, log: log) }
+            signal = ProcessLimits.waitForSignal(signals)
+        }
         let name = signal == SIGINT ? "SIGINT" : "SIGTERM"
         log.note(LogLine(.draining, "\(name): draining", ["signal": name]))
         control.readiness.stop()
@@ -170,7 +179,7 @@ struct ServeCommand: ParsableCommand {
 
     /// The gRPC front end, listening; nil where it is not wanted.
     private func grpcFrontEnd(
-        _ control: ServerControl, _ network: (threads: Int, cores: [Int])
+        _ control: ServerControl, _ network: (threads: Int, cores: [Int]), _ tls: TLSContext?
     ) throws -> GRPCFrontEnd? {
         guard !options.noGrpc else { return nil }
         var limits = GRPCLimits()
@@ -179,7 +188,7 @@ struct ServeCommand: ParsableCommand {
         limits.idleSeconds = Int64(options.idleTimeoutSecs)
         return try GRPCFrontEnd(
             host: options.grpcAddress, port: options.grpcPort, threads: network.threads, cores: network.cores,
-            control: control, limits: limits)
+            control: control, limits: limits, tls: tls)
     }
 
     /// An address as somebody on this machine reaches it.
