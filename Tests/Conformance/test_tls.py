@@ -82,6 +82,14 @@ def test_clients_that_trust_others_go_away(secure, stranger):
     assert secure.get("/v2").status == 200
 
 
+def test_metrics(secure, mutual):
+    for server in (secure, mutual):
+        address = f"https://127.0.0.1:{server.metrics_port}/metrics"
+        got = server.curl(address, "--write-out", "%{http_version}")
+        assert got.stdout.endswith(b"1.1") and b"strait_" in got.stdout, got
+    assert without_answer(mutual, None, address=address)
+
+
 def test_the_log_and_the_hint_say_https(secure):
     log = secure.read_log()
     assert f"models at https://127.0.0.1:{secure.port}" in log and "(TLS)" in log
@@ -101,11 +109,11 @@ def test_clients_with_a_certificate_are_served(mutual):
     assert mutual.curl("--http2", f"{mutual.https}/v2").returncode == 0
 
 
-def without_answer(server, identity, *options):
+def without_answer(server, identity, *options, address=None):
     """What curl says where the server gives no answer."""
     words = ["--cert", identity.certificate, "--key", identity.key] if identity else []
     command = ["curl", "--silent", "--show-error", "--cacert", server.authority.certificate, *words, *options,
-               f"{server.https}/v2"]
+               address or f"{server.https}/v2"]
     got = subprocess.run(list(map(str, command)), capture_output=True, check=False, timeout=ANSWER_LIMIT)
     assert got.returncode != 0 and not got.stdout, got
     return got.stderr.decode()
