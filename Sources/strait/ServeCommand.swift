@@ -130,7 +130,7 @@ struct ServeCommand: ParsableCommand {
             engine: engine, pool: pool, version: Strait.version, virtualGroups: devices.virtualGroups
         ) { frontEnds.connections }
         let metricsListener = try metricsOptions.listen(
-            beside: options.httpAddress, cores: network.cores, tls: tls, metrics, log: Console.log)
+            beside: options.httpAddress, cores: network.cores, tls: tls, metrics, log: log.note)
         let grpc = try grpcFrontEnd(control, network, tls)
         let server = try HTTPServer(
             host: options.httpAddress, port: options.httpPort, threads: network.threads, cores: network.cores,
