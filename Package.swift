@@ -168,13 +168,15 @@ if !pureOnly {
                 "StraitFormats", "StraitPlatform", .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "NIOTLS", package: "swift-nio"),
             ] + nio),
-        library(
-            "StraitHTTP",
-            [
+        .target(
+            name: "StraitHTTP",
+            dependencies: [
                 "StraitNetwork", "StraitServing", "StraitCore", "StraitPlatform", "StraitProtocol", "StraitTelemetry",
                 "StraitTensor",
                 .product(name: "NIOHTTP2", package: "swift-nio-http2"),
-            ] + nio),
+            ] + nio,
+            // The files of the page end in the binary as arrays of bytes.
+            resources: [.embedInCode("Dashboard")], swiftSettings: swiftSettings),
         library(
             "StraitGRPC",
             [

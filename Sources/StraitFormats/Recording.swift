@@ -136,11 +136,13 @@ extension Recording {
         package var bucket: UInt8
         /// Requests of one model share a batch only if they have the same shape.
         package var shape: UInt32
+        /// The number that the server knows it by; 0 where there is none. Not in files.
+        package var number: UInt64
 
         /// A request.
         package init(
             at: Instant, model: Int, _ requestClass: RequestClass, rows: Int = 1, deadline: Instant, bucket: UInt8 = 0,
-            shape: UInt32 = 0
+            shape: UInt32 = 0, number: UInt64 = 0
         ) {
             self.at = at
             self.model = model
@@ -149,6 +151,7 @@ extension Recording {
             self.deadline = deadline
             self.bucket = bucket
             self.shape = shape
+            self.number = number
         }
     }
 

@@ -70,7 +70,8 @@ package struct RecordingTape: Sendable {
 
     // -- models and devices ---------------------------------------------------------------------------------------
 
-    private func place(of model: ModelID) -> Int { places[model.index] ?? model.index }
+    /// The place of a model among those of the head and those that joined.
+    package func place(of model: ModelID) -> Int { places[model.index] ?? model.index }
 
     /// A model joins, perhaps under the number of one that is gone. There is always room for it: others refer to it.
     package mutating func joined(_ id: ModelID, _ model: Recording.Model, at now: Instant) {
@@ -88,7 +89,9 @@ package struct RecordingTape: Sendable {
     // -- requests -------------------------------------------------------------------------------------------------
 
     /// The scheduler is told of a request.
-    package mutating func arrived(_ request: Request, at now: Instant) {
+    ///
+    /// - Parameter number: what the driver knows it by; 0 for nothing.
+    package mutating func arrived(_ request: Request, number: UInt64 = 0, at now: Instant) {
         let slot = Int(request.id.slot)
         while arrivalOfSlot.count <= slot { arrivalOfSlot.append(-1) }
         arrivalOfSlot[slot] = -1
@@ -98,7 +101,7 @@ package struct RecordingTape: Sendable {
                 Recording.Arrival(
                     at: relative(now), model: place(of: request.work.model), request.requestClass, rows: request.rows,
                     deadline: max(.zero, relative(request.deadline)), bucket: request.work.bucket,
-                    shape: request.shape.number)))
+                    shape: request.shape.number, number: number)))
         guard isKept else { return }
         arrivalOfSlot[slot] = arrivals
         arrivals += 1
@@ -134,6 +137,14 @@ package struct RecordingTape: Sendable {
             medianBound: bound(calibration.median), bound95: bound(calibration.q95))
         while batchOfSlot.count <= Int(staged.batch.slot) { batchOfSlot.append(batch) }
         batchOfSlot[Int(staged.batch.slot)] = batch
+    }
+
+    /// A batch that has not ended, as the driver's instants have it; nil for one that was staged before the tape began.
+    package func running(_ id: BatchID, stagedAt: Instant) -> Recording.Batch? {
+        guard Int(id.slot) < batchOfSlot.count, batchOfSlot[Int(id.slot)].stagedAt == relative(stagedAt) else {
+            return nil
+        }
+        return batchOfSlot[Int(id.slot)].shifted(by: epoch)
     }
 
     /// A batch's inputs are on its device.

@@ -191,35 +191,41 @@ extension Recording {
     var text: JSONText {
         var text = JSONText()
         text.recordingHead(head)
+        forEachRecord { record, number in text.record(record, number: number) }
+        if let end { text.recordingEnd(at: end, dropped: dropped) }
+        return text
+    }
+
+    /// Goes through all records in the order of time, each with its place among its like; for an answer, that of the
+    /// request.
+    ///
+    /// - Complexity: O(records).
+    func forEachRecord(_ body: (Record, _ number: Int) -> Void) {
         var (arrival, batch, answer, change) = (0, 0, 0, 0)
         while true {
             let arrives = arrival < arrivals.count ? arrivals[arrival].at : .never
             let ends = batch < batches.count ? batches[batch].endedAt : .never
             let answered = answer < answers.count ? answers[answer].at : .never
             let changes = change < self.changes.count ? self.changes[change].at : .never
-            if change < self.changes.count, changes < min(arrives, ends, answered) {
-                text.record(.device(self.changes[change]), number: change)
-                change += 1
-                continue
-            }
             // At one instant a request comes before it is answered, and a batch ends before its requests are.
-            if arrives <= min(ends, answered), arrival < arrivals.count {
-                text.record(.arrival(arrivals[arrival]), number: arrival)
+            if change < self.changes.count, changes < min(arrives, ends, answered) {
+                body(.device(self.changes[change]), change)
+                change += 1
+            } else if arrives <= min(ends, answered), arrival < arrivals.count {
+                body(.arrival(arrivals[arrival]), arrival)
                 arrival += 1
             } else if ends <= answered, batch < batches.count {
-                text.record(.batch(batches[batch]), number: batch)
+                body(.batch(batches[batch]), batch)
                 batch += 1
             } else if answer < answers.count {
-                text.record(.answer(answers[answer]), number: answer)
+                body(.answer(answers[answer]), answers[answer].arrival)
                 answer += 1
             } else if change < self.changes.count {
-                text.record(.device(self.changes[change]), number: change)
+                body(.device(self.changes[change]), change)
                 change += 1
             } else {
-                break
+                return
             }
         }
-        if let end { text.recordingEnd(at: end, dropped: dropped) }
-        return text
     }
 }

@@ -29,6 +29,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
         case discarding(HTTPReply, bytesLeft: Int)
         /// The engine has the request.
         case waiting(RequestID?)
+        /// The client is sent what happens until it goes.
+        case watching(EventStream)
         /// The reply was written, but the client is slow to take it. Only its end lets the next request in.
         case replying
         /// The reply was sent and the connection is about to close; what still comes in is dropped.
@@ -49,6 +51,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private let limits: HTTPLimits
     private let readiness: Readiness
     private let isStream: Bool
+    private let events: EventHub
     private var state = State.idle
     private var keepAlive = true
     /// How the client takes its reply compressed; nil for as it is.
@@ -67,8 +70,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// Whether all of the request has come.
     private var isComplete = false
 
-    init(control: ServerControl, limits: HTTPLimits, isStream: Bool = false) {
+    init(control: ServerControl, limits: HTTPLimits, events: EventHub, isStream: Bool = false) {
         self.isStream = isStream
+        self.events = events
         self.control = control
         self.service = control.service
         self.limits = limits
@@ -93,7 +97,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// Whether what comes belongs to a later request.
     private var isAnswering: Bool {
         switch state {
-        case .waiting, .replying: true
+        case .waiting, .watching, .replying: true
         case .idle, .collecting, .gathering, .discarding, .closing: !held.isEmpty
         }
     }
@@ -108,6 +112,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
             }
             if case .waiting = state { break }
             if case .replying = state { break }
+            if case .watching = state { break }
         }
         held.end()
         if held.isEmpty, isReadHeld {
@@ -153,6 +158,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
             // Draining: an idle connection ends now, a busy one with its reply.
             keepAlive = false
             if case .idle = state { context.close(promise: nil) }
+            if case .watching(let stream) = state { stream.end() }
         } else if event is IdleStateHandler.IdleStateEvent {
             endSilence(context)
         }
@@ -179,13 +185,14 @@ final class ConnectionHandler: ChannelDuplexHandler {
             // The replies that are not taken on the streams of one connection would add up.
             guard isStream, NIODeadline.now() - repliedAt >= .seconds(limits.idleSeconds) else { return }
             context.close(promise: nil)
-        case .waiting: return
+        case .waiting, .watching: return
         }
     }
 
     /// Takes the request back from the engine, if it has one.
     private func abandon() {
         if case .waiting(let id?) = state { service.engine.cancel(id) }
+        if case .watching(let stream) = state { stream.leave() }
         turn &+= 1
         state = .closing
     }
@@ -274,7 +281,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     private func take(_ chunk: ByteBuffer, _ context: ChannelHandlerContext) {
         switch state {
-        case .idle, .waiting, .replying, .closing: return
+        case .idle, .waiting, .watching, .replying, .closing: return
         case .discarding(let reply, let bytesLeft):
             guard chunk.readableBytes <= bytesLeft else {
                 keepAlive = false
@@ -301,7 +308,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     private func finish(_ context: ChannelHandlerContext) {
         switch state {
-        case .idle, .waiting, .replying, .closing: return
+        case .idle, .waiting, .watching, .replying, .closing: return
         case .discarding(let reply, _): send(reply, context)
         case .gathering(let route, let body): answer(route, body, context)
         case .collecting(let inference, var collector):
@@ -335,7 +342,18 @@ final class ConnectionHandler: ChannelDuplexHandler {
         state = .gathering(route, [])
     }
 
+    /// Shows the dashboard, or begins to send what happens.
+    private func show(_ route: Route, _ context: ChannelHandlerContext) {
+        guard route.operation == .events else {
+            return send(Dashboard.reply(route.file ?? Dashboard.index, replyCoding), context)
+        }
+        let stream = EventStream(events, context, isStream: isStream)
+        guard stream.begin() else { return send(EventHub.full, context) }
+        state = .watching(stream)
+    }
+
     private func answer(_ route: Route, _ body: [UInt8], _ context: ChannelHandlerContext) {
+        guard !route.operation.isDashboard else { return show(route, context) }
         let turn = turn
         let box = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
         let eventLoop = context.eventLoop

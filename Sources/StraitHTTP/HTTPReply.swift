@@ -12,6 +12,8 @@ struct HTTPReply {
     var status: HTTPResponseStatus
     var headers: [(name: String, value: String)] = []
     var json: [UInt8] = []
+    /// What `json` is, where it is something else.
+    var contentType: StaticString = "application/json"
     /// The tensors that follow the JSON, if any.
     var encoded: EncodedResponse?
     /// The whole body compressed, if it is sent so.
@@ -87,7 +89,8 @@ struct HTTPReply {
             buffer.writeStaticString(": ")
             buffer.writeString(String(length))
         } else if encoded != nil || !json.isEmpty {
-            buffer.writeStaticString("\r\nContent-Type: application/json")
+            buffer.writeStaticString("\r\nContent-Type: ")
+            buffer.writeStaticString(contentType)
         }
         for (name, value) in headers {
             buffer.writeStaticString("\r\n")

@@ -12,6 +12,7 @@ package final class HTTPServer: Sendable {
     private let group: MultiThreadedEventLoopGroup
     private let listener: any Channel
     private let connections: ConnectionRegistry
+    private let events: EventHub
 
     /// The port that it listens on.
     package let port: Int
@@ -28,11 +29,14 @@ package final class HTTPServer: Sendable {
     ///   - port: 0 for any free one.
     ///   - threads: event loops, at least 1.
     ///   - cores: where the event loops may run; empty for anywhere.
+    ///   - feed: what is sent to whoever watches.
     ///   - tls: over which is spoken, with HTTP/2 for clients that know it; nil for HTTP/1.1 in the clear.
     package init(
-        host: String, port: Int, threads: Int, cores: [Int], control: ServerControl, limits: HTTPLimits = HTTPLimits(),
-        tls: TLSContext? = nil
+        host: String, port: Int, threads: Int, cores: [Int], control: ServerControl, feed: WatchFeed,
+        limits: HTTPLimits = HTTPLimits(), tls: TLSContext? = nil
     ) throws(StartError) {
+        let events = EventHub(feed)
+        self.events = events
         group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
         if !cores.isEmpty {
             for loop in group.makeIterator() { loop.execute { _ = CoreSet.pinCurrentThread(to: cores) } }
@@ -55,12 +59,13 @@ package final class HTTPServer: Sendable {
                 guard connections.add(channel) else { return channel.close() }
                 return TLSContext.begin(tls, offering: .both, on: channel) { channel, agreed in
                     if agreed == TLSContext.http2 {
-                        return try HTTP2Streams.add(to: channel, control: control, limits: limits)
+                        return try HTTP2Streams.add(to: channel, control: control, limits: limits, events: events)
                     }
                     let decoder = HTTPRequestDecoder(limitConfiguration: HTTPLimits.decoder)
                     try channel.pipeline.syncOperations.addHandlers([
                         IdleStateHandler(readTimeout: .seconds(limits.idleSeconds)),
-                        ByteToMessageHandler(decoder), ConnectionHandler(control: control, limits: limits),
+                        ByteToMessageHandler(decoder),
+                        ConnectionHandler(control: control, limits: limits, events: events),
                     ])
                 }
             }
@@ -90,6 +95,7 @@ package final class HTTPServer: Sendable {
     ///
     /// - Parameter milliseconds: how long busy connections are waited for.
     package func stop(withinMilliseconds milliseconds: Int64) {
+        events.stop()
         connections.quiesce()
         _ = connections.waitUntilEmpty(milliseconds: milliseconds)
         try? group.syncShutdownGracefully()

@@ -14,9 +14,13 @@ extension Engine {
     /// - Parameters:
     ///   - capacity: the most records that are kept until they are taken; what comes beyond is left out and counted.
     ///   - calendarMilliseconds: the time on the calendar, since 1970.
-    package func startRecording(capacity: Int, calendarMilliseconds: Int64?) -> Recording.Head {
+    /// - Returns: the head, and the instant that recorded ones count from.
+    package func startRecording(
+        capacity: Int, calendarMilliseconds: Int64?
+    ) -> (head: Recording.Head, epoch: Instant) {
         state.withLock { state in
-            state.tape = RecordingTape(capacity: capacity, epoch: clock.now(), models: state.models.count)
+            let epoch = clock.now()
+            state.tape = RecordingTape(capacity: capacity, epoch: epoch, models: state.models.count)
             let models = state.models.map { state.recorded($0.model) }
             var head = Recording.Head(
                 source: .live, policy: policy.rawValue, origin: DeviceIdentity(of: devices).name, start: .zero,
@@ -25,7 +29,7 @@ extension Engine {
                     Recording.Device(name: $0.name, lanes: $0.laneCount, copies: $0.copying != nil)
                 }, models: models)
             head.hasLearned = state.hasLearned
-            return head
+            return (head, epoch)
         }
     }
 
@@ -42,7 +46,9 @@ extension Engine {
 
     /// Stops to record.
     ///
+    /// - Parameter records: empty; then holds what was not taken out yet.
     /// - Returns: when that was, counted from the beginning of the recording.
+    @discardableResult
     package func stopRecording(_ records: inout [Recording.Record]) -> (end: Instant, dropped: Int) {
         state.withLock { state in
             guard var tape = state.tape else { return (.zero, 0) }
@@ -66,7 +72,7 @@ extension Engine.State {
     /// Notes an event before the scheduler takes it.
     mutating func record(_ event: Event, at now: Instant) {
         switch event {
-        case .arrival(let request): tape?.arrived(request, at: now)
+        case .arrival(let request): tape?.arrived(request, number: numbered, at: now)
         case .finished(let batch, let times): tape?.ended(batch, .finished, times, at: now)
         case .failed(let batch): tape?.ended(batch, .failed, at: now)
         case .copiedIn(let batch) where scheduler.state.batches.isLive(batch): tape?.copiedIn(batch, at: now)

@@ -1,65 +1,64 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import StraitCore
+package import StraitCore
 package import StraitFormats
-internal import StraitPlatform
 internal import Synchronization
 
-/// Writes what happens on a server to a file, on a thread of its own.
-///
-/// The engine notes in memory of bounded length, under its lock; this takes that out ten times a second, which is an
-/// exchange of two arrays, and writes it.
-package final class Recorder: Sendable {
-    private let engine: Engine
+/// Writes what happens on a server to a file, on the hub's thread.
+package final class Recorder: RecordReader {
+    private let hub: RecordHub
+    private let path: String
     private let log: @Sendable (String) -> Void
 
-    fileprivate struct State {
-        var writer: RecordingWriter
-        /// Taken out and written; kept for its memory.
-        var records: [Recording.Record] = []
+    private struct State {
+        /// Nil until the beginning.
+        var writer: RecordingWriter?
         var dropped = 0
-        var hasFailed = false
+        /// Why nothing is written any more.
+        var failure: FormatError?
     }
 
-    private let state: Mutex<State>
-    private let wakeup = Wakeup()
-    private let thread: Mutex<SystemThread?> = Mutex(nil)
+    private let state = Mutex(State())
 
-    /// How often records are taken out.
-    private static let interval = StraitCore.Duration.milliseconds(100)
-    /// Records between two of those: more than a server answers in a second. Twice as many take 20 MB.
-    package static let usualCapacity = 65_536
-
-    /// Begins to record an engine to which all models were added.
+    /// Begins to record an engine to which all models were added, and on whose hub no tape runs yet: files count requests
+    /// from 0.
     ///
     /// - Parameter log: told what becomes of the file.
     /// - Throws: ``FormatError`` where the file cannot be written.
-    package init(
-        path: String, engine: Engine, capacity: Int = usualCapacity, log: @escaping @Sendable (String) -> Void
-    ) throws(FormatError) {
-        self.engine = engine
+    package init(path: String, hub: RecordHub, log: @escaping @Sendable (String) -> Void) throws(FormatError) {
+        self.path = path
+        self.hub = hub
         self.log = log
-        let head = engine.startRecording(
-            capacity: capacity, calendarMilliseconds: Int64(clamping: MonotonicClock.calendarMilliseconds()))
-        var state = State(writer: try RecordingWriter(path: path, head))
-        state.records.reserveCapacity(capacity)
-        self.state = Mutex(state)
-    }
-
-    /// Starts to write.
-    package func start() {
-        let started = SystemThread(name: "recorder") { [self] in
-            while !wakeup.wait(untilNanoseconds: MonotonicClock.nanoseconds() + Self.interval.nanoseconds) { write() }
+        hub.add(self)
+        if let failure = state.withLock(\.failure) {
+            _ = hub.remove(self)
+            throw failure
         }
-        thread.withLock { $0 = started }
     }
 
-    /// Writes what was recorded since the last time.
-    package func write() {
+    /// Always, until it is stopped.
+    package var isInterested: Bool { true }
+
+    package func begin(_ head: Recording.Head, arrivals: Int, epoch: Instant) {
+        precondition(arrivals == 0, "a file is begun before anything else reads from its hub")
+        state.withLock { state in
+            do throws(FormatError) {
+                state.writer = try RecordingWriter(path: path, head)
+            } catch { state.failure = error }
+        }
+    }
+
+    package func take(_ records: [Recording.Record], dropped: Int) {
         let complaint = state.withLock { state -> String? in
-            let dropped = engine.takeRecords(&state.records)
             defer { state.dropped = dropped }
-            if let complaint = state.write() { return complaint }
+            guard state.failure == nil else { return nil }
+            do throws(FormatError) {
+                try state.writer?.append(records)
+            } catch {
+                // Once. Later records are thrown away.
+                state.failure = error
+                return "warning: recording ends here: \(error)"
+            }
             // Once: who has lost something knows that the recording is not whole.
             guard dropped > 0, state.dropped == 0 else { return nil }
             return "warning: recording: more happened than there is room for; some of it is left out"
@@ -67,40 +66,20 @@ package final class Recorder: Sendable {
         if let complaint { log(complaint) }
     }
 
+    package func end() {}
+
     /// Writes the rest, and records no longer.
     package func stop() {
-        let thread = thread.withLock { thread in
-            defer { thread = nil }
-            return thread
-        }
-        wakeup.signal()
-        thread?.join()
-        write()
-        let words = state.withLock { state -> String in
-            let (end, dropped) = engine.stopRecording(&state.records)
-            if let complaint = state.write() { return complaint }
+        let end = hub.remove(self)
+        let words = state.withLock { state -> String? in
+            guard var writer = state.writer else { return nil }
+            state.writer = nil
             do throws(FormatError) {
-                try state.writer.finish(at: state.hasFailed ? nil : end, dropped: dropped)
+                try writer.finish(at: state.failure == nil ? end : nil, dropped: state.dropped)
             } catch { return "recording: \(error)" }
-            let lost = dropped > 0 ? "; \(dropped) records had no room and are left out" : ""
-            return "recorded \(state.writer.arrivals) requests and \(state.writer.batches) batches in "
-                + "\(state.writer.path)\(lost)"
+            let lost = state.dropped > 0 ? "; \(state.dropped) records had no room and are left out" : ""
+            return "recorded \(writer.arrivals) requests and \(writer.batches) batches in \(path)\(lost)"
         }
-        log(words)
-    }
-}
-
-extension Recorder.State {
-    /// Writes what was taken out; says what went wrong, once. Later records are then thrown away.
-    fileprivate mutating func write() -> String? {
-        defer { records.removeAll(keepingCapacity: true) }
-        guard !hasFailed else { return nil }
-        do throws(FormatError) {
-            try writer.append(records)
-            return nil
-        } catch {
-            hasFailed = true
-            return "warning: recording ends here: \(error)"
-        }
+        if let words { log(words) }
     }
 }

@@ -95,7 +95,7 @@ extension ServerControl {
         case .decisions, .serverState: return try watch(route)
         case .registerCudaMemory: throw Self.noCudaMemory
         case .unregisterCudaMemory: return []
-        case .infer, .loadModel, .unloadModel:
+        case .infer, .loadModel, .unloadModel, .events, .page:
             throw ProtocolError(.failedInternally, "\(route.operation) is not answered at once")
         }
     }

@@ -101,10 +101,12 @@ struct ServeCommand: ParsableCommand {
         for warning in catalog.warnings { log.note("  warning: \(warning)") }
         fitIntoMemory(pool, log)
         let keeper = keeper(of: engine, knowledge, log)
-        let recorder = try options.record.map { try Recorder(path: $0, engine: engine, log: log.note) }
+        let hub = RecordHub(engine: engine)
+        let recorder = try options.record.map { try Recorder(path: $0, hub: hub, log: log.note) }
+        let feed = WatchFeed(engine: engine, hub: hub, server: "strait \(Strait.version)")
         engine.start()
         keeper?.start()
-        recorder?.start()
+        hub.start()
         catalog.start()
 
         var deadlines = InferenceService.DefaultDeadlines()
@@ -134,7 +136,7 @@ struct ServeCommand: ParsableCommand {
         let grpc = try grpcFrontEnd(control, network, tls)
         let server = try HTTPServer(
             host: options.httpAddress, port: options.httpPort, threads: network.threads, cores: network.cores,
-            control: control, limits: limits, tls: tls)
+            control: control, feed: feed, limits: limits, tls: tls)
         frontEnds.add("http") { server.connectionCount }
         if let grpc { frontEnds.add("grpc") { grpc.connectionCount } }
         let address = "\(tls == nil ? "http" : "https")://\(Self.host(options.httpAddress)):\(server.port)"
@@ -164,6 +166,7 @@ struct ServeCommand: ParsableCommand {
         metricsListener?.stop()
         keeper?.stop()
         recorder?.stop()
+        hub.stop()
         tracing?.exporter.stop()
         report(engine, log)
         for group in devices.virtualGroups { log.note("\(group.spec.canonicalName): \(group.pacingErrors.words)") }

@@ -102,7 +102,8 @@ def test_a_failing_model_goes_on_serving(client):
     ("POST", "/v2/health/ready", 405),
     ("DELETE", "/v2/models/identity_fp32", 405),
     ("GET", "/v2/nowhere", 404),
-    ("GET", "/", 404),
+    ("POST", "/", 405),
+    ("GET", "/dashboard/nothing.js", 404),
     ("GET", "/v1/models/identity_fp32", 404),
 ])
 def test_wrong_verb_or_path(server, method, path, status):

@@ -18,12 +18,14 @@ internal import Testing
         ("POST", "/v2/systemsharedmemory/region/r%C3%A9/register", Route(.registerSharedMemory, region: "ré")),
         ("POST", "/v2/systemsharedmemory/unregister", Route(.unregisterSharedMemory)),
         ("GET", "/v2/cudasharedmemory/status", Route(.cudaMemoryStatus)),
+        ("GET", "/", Route(.page)), ("GET", "/?x=1", Route(.page)), ("GET", "/v2/strait/events", Route(.events)),
+        ("GET", "/dashboard/app.js", Route(.page, file: "app.js")),
     ]) func `paths of the protocol are found`(_ method: String, _ target: String, _ route: Route) {
         #expect(Route.find(method: method, target: target) == .found(route))
     }
 
     @Test(arguments: [
-        "", "/", "/v1", "/v2/health", "/v2/models", "/v2/models/m/nothing", "/v2/models/m/versions",
+        "/v1", "/v2/health", "/v2/models", "/v2/models/m/nothing", "/v2/models/m/versions",
         "/v2/models/m/versions/1/2", "/v2/models/%zz", "/v2/models/%f", "/v2/models/%ff", "/v2/repository/models/m",
         "/v2/systemsharedmemory/region", "/v2/systemsharedmemory/region/r", "/V2",
     ]) func `other paths are not`(_ target: String) {
@@ -46,7 +48,10 @@ internal import Testing
         let document = Documents.openAPI(serverVersion: "1.2.3", models: ["a"])
         #expect(isJSON(document))
         let words = text(document)
-        for endpoint in Endpoint.all { #expect(words.contains("\"\(endpoint.path)\":{"), "\(endpoint.path)") }
+        for endpoint in Endpoint.all where !endpoint.operation.isDashboard {
+            #expect(words.contains("\"\(endpoint.path)\":{"), "\(endpoint.path)")
+        }
+        #expect(!words.contains("dashboard"), "a page is no part of the API")
         let names = words.components(after: "#/components/schemas/")
         #expect(names.count > 20)
         let known = Set(OpenAPISchema.all.map(\.name))

@@ -39,8 +39,9 @@ internal import Testing
 
     private var path: String { "\(folder.path)/r.jsonl" }
 
-    private func recorder(capacity: Int = 1000) throws -> Recorder {
-        try Recorder(path: path, engine: engine, capacity: capacity) { [lines] in lines.note($0) }
+    private func recorder(capacity: Int = 1000) throws -> (hub: RecordHub, recorder: Recorder) {
+        let hub = RecordHub(engine: engine, capacity: capacity)
+        return (hub, try Recorder(path: path, hub: hub) { [lines] in lines.note($0) })
     }
 
     @discardableResult
@@ -60,14 +61,14 @@ internal import Testing
     private func milliseconds(_ count: Double) -> Instant { .zero + .milliseconds(count) }
 
     @Test func `what happens on the server is in the file, with times from the beginning`() throws {
-        let recorder = try recorder()
+        let (hub, recorder) = try recorder()
         clock.advance(by: .milliseconds(2))
         try submit(0, due: .milliseconds(100), rows: 2)
         try submit(1, .low, due: .milliseconds(4), columns: 5)
         clock.advance(by: .milliseconds(6))
         device.finish(lane: 0, taking: .milliseconds(5))
         device.finish(lane: 1, taking: .milliseconds(6))
-        recorder.write()
+        hub.tick()
         clock.advance(by: .milliseconds(1))
         try submit(2, due: .zero)
         try submit(3)
@@ -111,7 +112,7 @@ internal import Testing
         try submit(0)
         #expect(engine.takeRecords(&records) == 0 && records.isEmpty)
         // A request and its batch from before are not known; their end is no slip.
-        let recorder = try recorder()
+        let (_, recorder) = try recorder()
         device.finish(lane: 0, taking: .milliseconds(5))
         recorder.stop()
         let text = folder.read("r.jsonl")
@@ -122,14 +123,14 @@ internal import Testing
     }
 
     @Test func `what has no room is counted, and the rest still fits together`() throws {
-        let recorder = try recorder(capacity: 7)
+        let (hub, recorder) = try recorder(capacity: 7)
         for round in 0..<6 {
             for number in 0..<4 { try submit(round * 10 + number) }
             while let lane = device.running.keys.min() {
                 clock.advance(by: .milliseconds(5))
                 device.finish(lane: lane, taking: .milliseconds(5))
             }
-            recorder.write()
+            hub.tick()
         }
         recorder.stop()
         #expect(lines.have("warning: recording: more happened than there is room for"))
@@ -142,13 +143,13 @@ internal import Testing
 
     @Test func `a file that cannot be written is said before serving`() {
         #expect(throws: FormatError.self) {
-            try Recorder(path: "\(folder.path)/none/r.jsonl", engine: engine) { _ in }
+            try Recorder(path: "\(folder.path)/none/r.jsonl", hub: RecordHub(engine: engine)) { _ in }
         }
     }
 
     @Test(arguments: 0..<50) func `random traffic makes a recording that reads back`(seed: UInt64) throws {
         var generator = Seeded(state: seed)
-        let recorder = try recorder()
+        let (hub, recorder) = try recorder()
         var open: [RequestID] = []
         for number in 0..<120 {
             let due = StraitCore.Duration.milliseconds(Double.random(in: 0...80, using: &generator))
@@ -168,7 +169,7 @@ internal import Testing
             if Int.random(in: 0..<10, using: &generator) == 0, let id = open.randomElement(using: &generator) {
                 engine.cancel(id)
             }
-            if Int.random(in: 0..<20, using: &generator) == 0 { recorder.write() }
+            if Int.random(in: 0..<20, using: &generator) == 0 { hub.tick() }
         }
         while let lane = device.running.keys.min() {
             clock.advance(by: .milliseconds(5))

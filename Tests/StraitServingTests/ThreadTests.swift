@@ -108,9 +108,10 @@ internal import Testing
         let models = try Self.models(device, engine)
         let folder = Folder()
         let lines = Lines()
-        let recorder = try Recorder(path: "\(folder.path)/r.jsonl", engine: engine) { lines.note($0) }
+        let hub = RecordHub(engine: engine)
+        let recorder = try Recorder(path: "\(folder.path)/r.jsonl", hub: hub) { lines.note($0) }
         engine.start()
-        recorder.start()
+        hub.start()
         let log = ReplyLog()
         let flaws = Lines()
         let drained = Wakeup()
@@ -146,6 +147,7 @@ internal import Testing
         engine.drain { drained.signal() }
         for _ in 0..<(drainsMidway ? 2 : 1) { drained.wait() }
         recorder.stop()
+        hub.stop()
         engine.stop()
         #expect(flaws.all.isEmpty)
         #expect(log.doubled.isEmpty && log.count == Self.clients * Self.requestsPerClient)

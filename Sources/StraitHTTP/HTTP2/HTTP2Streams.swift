@@ -8,7 +8,9 @@ internal import StraitServing
 /// HTTP/2 on a connection: each request has a stream of its own, which is a channel with a handler of its own.
 enum HTTP2Streams {
     /// Adds HTTP/2 to a connection, whose client has agreed to it.
-    static func add(to channel: any Channel, control: ServerControl, limits: HTTPLimits) throws {
+    static func add(
+        to channel: any Channel, control: ServerControl, limits: HTTPLimits, events: EventHub
+    ) throws {
         let upkeep = HTTP2Upkeep(idleSeconds: limits.idleSeconds)
         let bound = NIOLoopBound(upkeep, eventLoop: channel.eventLoop)
         let handler = NIOHTTP2Handler(
@@ -20,7 +22,7 @@ enum HTTP2Streams {
                 try stream.pipeline.syncOperations.addHandlers([
                     StreamEnd(), HTTP2FramePayloadToHTTP1ServerCodec(),
                     IdleStateHandler(readTimeout: .seconds(limits.idleSeconds)),
-                    ConnectionHandler(control: control, limits: limits, isStream: true),
+                    ConnectionHandler(control: control, limits: limits, events: events, isStream: true),
                 ])
             }
         }

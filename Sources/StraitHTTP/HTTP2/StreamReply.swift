@@ -15,7 +15,7 @@ extension HTTPReply {
             fields.add(name: "content-type", value: "application/octet-stream")
             fields.add(name: Self.jsonLengthHeader, value: String(length))
         } else if encoded != nil || !json.isEmpty {
-            fields.add(name: "content-type", value: "application/json")
+            fields.add(name: "content-type", value: "\(contentType)")
         }
         for (name, value) in headers { fields.add(name: name, value: value) }
         Self.write(.head(HTTPResponseHead(version: .http2, status: status, headers: fields)), on: stream)

@@ -8,11 +8,15 @@ package enum Operation: String, Sendable, Hashable, CaseIterable {
     case traceSettings, updateTraceSettings, logSettings, updateLogSettings
     case sharedMemoryStatus, registerSharedMemory, unregisterSharedMemory
     case cudaMemoryStatus, registerCudaMemory, unregisterCudaMemory
-    case decisions, serverState
+    case decisions, serverState, events
+    case page
 
     /// Whether it is for who watches the server: it tells what others asked for, in numbers, and changes nothing. Only
     /// these read what stands behind the question mark of a path.
-    package var isWatching: Bool { self == .decisions || self == .serverState }
+    package var isWatching: Bool { self == .decisions || self == .serverState || self == .events }
+
+    /// Whether it is no part of the API that is described by OpenAPI, but answered by the HTTP front end itself.
+    package var isDashboard: Bool { self == .events || self == .page }
 
     /// Whether a request's body says anything.
     package var takesBody: Bool {
@@ -39,7 +43,7 @@ package struct Endpoint: Sendable {
     /// What stands between two slashes.
     enum Segment: Sendable, Hashable {
         case literal(String)
-        case model, version, region
+        case model, version, region, file
     }
 
     /// The method.
@@ -59,13 +63,14 @@ package struct Endpoint: Sendable {
             case "{model}": .model
             case "{version}": .version
             case "{region}": .region
+            case "{file}": .file
             default: .literal(String(part))
             }
         }
     }
 
     /// All of them; of two that fit a path the first counts.
-    package static let all: [Endpoint] = [server, models, repository, settings, memory, watching].flatMap { $0 }
+    package static let all: [Endpoint] = [server, models, repository, settings, memory, watching, pages].flatMap { $0 }
 
     private static let server = [
         Endpoint(.get, "/v2/health/live", .live),
@@ -100,6 +105,13 @@ package struct Endpoint: Sendable {
     /// Watching endpoints: see ``Operation/isWatching``.
     private static let watching = [
         Endpoint(.get, "/v2/strait/decisions", .decisions), Endpoint(.get, "/v2/strait/state", .serverState),
+        // Without an end, so that OpenAPI cannot tell of it.
+        Endpoint(.get, "/v2/strait/events", .events),
+    ]
+
+    /// What a browser shows. The files are the same for everybody, and tell nothing.
+    private static let pages = [
+        Endpoint(.get, "/", .page), Endpoint(.get, "/dashboard/{file}", .page),
     ]
 
     private static func model(_ last: String?, _ verb: Verb, _ operation: Operation) -> [Endpoint] {

@@ -21,7 +21,7 @@ extension Documents {
         writer.key("paths")
         writer.beginObject()
         var written: Set<String> = []
-        for endpoint in Endpoint.all where written.insert(endpoint.path).inserted {
+        for endpoint in Endpoint.all where !endpoint.operation.isDashboard && written.insert(endpoint.path).inserted {
             writer.key(endpoint.path)
             writer.beginObject()
             for other in Endpoint.all where other.path == endpoint.path {
@@ -103,7 +103,7 @@ private struct OpenAPIOperation {
         for segment in endpoint.segments {
             let (name, example): (String, String?) =
                 switch segment {
-                case .literal: ("", nil)
+                case .literal, .file: ("", nil)
                 case .model: ("model", models.first)
                 case .version: ("version", "1")
                 case .region: ("region", "input_0")
@@ -158,6 +158,8 @@ extension Operation {
         case .unregisterCudaMemory: "Unregisters regions of CUDA shared memory."
         case .decisions: "What became of requests, and why, in words and numbers."
         case .serverState: "What the server does now, and how requests fared in the last seconds."
+        case .events: "What happens on the server, as events."
+        case .page: "A page that shows what happens on the server."
         }
     }
 
@@ -178,7 +180,7 @@ extension Operation {
     fileprivate var responseSchema: OpenAPISchema? {
         switch self {
         case .loadModel, .unloadModel, .registerSharedMemory, .unregisterSharedMemory, .registerCudaMemory,
-            .unregisterCudaMemory:
+            .unregisterCudaMemory, .events, .page:
             nil
         case .live: .object([("live", .bool)], required: ["live"])
         case .ready: .object([("ready", .bool)], required: ["ready"])

@@ -12,9 +12,15 @@ package struct Route: Sendable, Hashable {
     package var region: String?
     /// What stands behind the question mark, as it came; nil where nothing does, or nothing of it is looked at.
     package var query: String?
+    /// The file of the dashboard that the path names.
+    package var file: String?
 
     /// A route; tests make them up.
-    package init(_ operation: Operation, model: String? = nil, version: String? = nil, region: String? = nil) {
+    package init(
+        _ operation: Operation, model: String? = nil, version: String? = nil, region: String? = nil,
+        file: String? = nil
+    ) {
+        self.file = file
         self.operation = operation
         self.model = model
         self.version = version
@@ -75,6 +81,7 @@ package struct Route: Sendable, Hashable {
             case .model: route.model = text
             case .version: route.version = text
             case .region: route.region = text
+            case .file: route.file = text
             case .literal: break
             }
         }

@@ -13,6 +13,7 @@ final class Keeping: @unchecked Sendable {
     private let knowledge: PriorKnowledge
     private let models: [ServedModel]
     private let keeper: LearnedKeeper
+    private let hub: RecordHub
     private let recorder: Recorder
     private let lines = Lines()
     private let learnedPath: String
@@ -26,13 +27,14 @@ final class Keeping: @unchecked Sendable {
         recordingPath = "\(path).jsonl"
         keeper = LearnedKeeper(
             path: learnedPath, engine: engine, device: knowledge.device, log: lines.note)
-        recorder = try Recorder(path: recordingPath, engine: engine, log: lines.note)
+        hub = RecordHub(engine: engine)
+        recorder = try Recorder(path: recordingPath, hub: hub, log: lines.note)
     }
 
     /// What the threads do in their time.
     func save() {
         keeper.save()
-        recorder.write()
+        hub.tick()
     }
 
     /// What is wrong with the files when all is answered.

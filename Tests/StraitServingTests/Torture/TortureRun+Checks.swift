@@ -133,7 +133,7 @@ final class RecordedTraffic: @unchecked Sendable {
 
     init(_ engine: Engine) {
         self.engine = engine
-        models = engine.startRecording(capacity: 10_000, calendarMilliseconds: nil).models.count
+        models = engine.startRecording(capacity: 10_000, calendarMilliseconds: nil).head.models.count
     }
 
     func take() {
