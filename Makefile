@@ -52,7 +52,7 @@ test-long: ## the core's tests, its random ones with millions of steps (a minute
 # Release, so that the server graph is compiled once; testable imports would compile it a second time.
 test-server: setup build ## the server's Swift tests (release), then scripts and other people's clients against it
 	STRAIT_SERVER_TESTS=1 $(SWIFT) test -c release --disable-testable-imports
-	$(VENV_PYTHON) -m pytest scripts/tests Tests/Conformance Tests/Resilience
+	$(VENV_PYTHON) -m pytest scripts/tests Tests/Conformance Tests/Resilience Tests/Browser
 
 test-sanitized: test-asan test-tsan ## tests under AddressSanitizer and ThreadSanitizer, of what can fail there (docs/testing.md)
 
@@ -137,6 +137,9 @@ bench-two-classes: setup build triton ## two classes with deadlines, beside Trit
 bench-observing: setup build ## what metrics cost, on against off by turns (four minutes, on a quiet machine; BENCH_FLAGS='--on=--flag' for more that is on)
 	$(VENV_PYTHON) Benchmarks/observing.py $(BENCH_FLAGS)
 
+bench-watching: setup build ## what being watched costs: the server's share of a core, the page's memory (twelve minutes, on a quiet machine; BENCH_FLAGS="--minutes 1" to try it)
+	$(VENV_PYTHON) Benchmarks/watching.py $(BENCH_FLAGS)
+
 bench-core: ## what a decision of the scheduler costs, each policy against edf-priority
 	STRAIT_PURE=1 $(SWIFT) run -c release --package-path Benchmarks --scratch-path .build-bench DecisionCost
 
@@ -170,6 +173,9 @@ fidelity-virtual: build ## a server on four virtual GPUs beside the simulator, t
 
 soak: build ## an hour of overload on virtual devices with everything on: memory, descriptors, predictions (SOAK_MINUTES=60)
 	$(PYTHON) scripts/soak --minutes $(SOAK_MINUTES)
+
+pictures: build ## draw docs/figures/dashboard-*.png from real runs (two minutes; needs Chromium)
+	$(PYTHON) scripts/pictures
 
 bundle: setup ## one archive that checks a GPU machine without network, for ARCH=90 (sm_90a); downloads 255 MB once: docs/gpu.md
 	@$(PYTHON) scripts/bundle --arch $(ARCH) --swift $(SWIFT)

@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page at / in headless Chromium: its numbers are the server's, it is quiet when nothing happens, and it stays small."""
+
+import json
+import re
+import subprocess
+import time
+import urllib.request
+
+import pytest
+from scenes import SPEED, STRAIT, run, watched
+
+SETTLED = 60  # seconds for everything to be told
+RUN = "strait.panels[0].run"
+# [high, low] of: arrived, in time, late, shed, cancelled, failed.
+TOTALS = f"{RUN}.totals && JSON.stringify({RUN}.totals)"
+SHOWN = """[...document.querySelectorAll('.sums tbody tr')].map((row) =>
+  [...row.cells].slice(1).map((cell) => Number(cell.textContent.replace(/\\s/g, ''))))"""
+
+
+def url(server):
+    return f"http://127.0.0.1:{server.port}"
+
+
+def frames(page):
+    return page.value(f"{RUN}.frames.length")
+
+
+def counted(log):
+    """What the server says of each class in the end."""
+    found = {}
+    for name, *numbers in re.findall(r"(high|low): (\d+) arrived, (\d+) in time, (\d+) late, (\d+) refused, (\d+) cancelled,"
+                                     r" (\d+) failed", log):
+        found[name] = [int(number) for number in numbers]
+    return found
+
+
+def test_the_numbers_are_the_servers(browser, traffic):
+    with traffic.served() as server:
+        page = browser.page(url(server))
+        page.until("document.getElementById('status').dataset.state !== undefined")
+        page.until("!document.getElementById('empty').hidden")
+        load = subprocess.run(traffic.command(server, 1.3, 4), capture_output=True, check=False)
+        assert load.returncode == 0, load.stderr
+        page.until(f"{RUN}.totals?.every(([arrived, ...ends]) => arrived > 0 && ends.reduce((a, b) => a + b) === arrived)")
+        page.until(f"{RUN}.isQuiet()")
+        totals = json.loads(page.value(TOTALS))
+        page.until(f"JSON.stringify(({SHOWN})) === JSON.stringify({RUN}.totals[0].map((_, i) => {RUN}.totals.map((t) => t[i])))")
+        # By model and class, as they were counted from the records: the same.
+        sums = page.value(f"[0, 1].map((cls) => {RUN}.modelSums(0, 1e12).reduce((all, of) => all.map((n, i) => "
+                          f"n + [of[cls].arrived, of[cls].met, of[cls].late, of[cls].shed][i]), [0, 0, 0, 0]))")
+        assert sums == [total[:4] for total in totals]
+        assert page.value(f"{RUN}.batches.length") > 50 and page.value(f"{RUN}.untold") == 0
+        # Every request that ran is in one batch, with its fate; every other one is told of alone, as far as there is room.
+        met = page.value(f"{RUN}.batches.flatMap((batch) => batch.requests).filter((request) => request.outcome === 1).length")
+        assert met == totals[0][1] + totals[1][1]
+        assert page.value(f"{RUN}.batches.every((batch) => batch.requests.filter((one) => one.outcome === 2).length === "
+                          "batch.late)")
+        assert page.problems() == []
+        page.close()
+    assert counted(server.read_log()) == {"high": totals[0], "low": totals[1]}
+
+
+def test_quiet_when_nothing_happens(browser, traffic):
+    with traffic.served() as server:
+        page = browser.page(url(server))
+        page.until(f"{RUN}.frames.length > 0")
+        page.until(f"{RUN}.isQuiet()")
+        page.until("document.getElementById('status').dataset.state === 'quiet'")
+        before = frames(page)
+        drawn = page.value("new Promise((done) => { let asked = 0; const real = requestAnimationFrame; "
+                           "globalThis.requestAnimationFrame = (body) => { asked += 1; return real(body); }; "
+                           "setTimeout(() => { globalThis.requestAnimationFrame = real; done(asked); }, 1500); })")
+        assert drawn == 0, "nothing moves, so nothing is drawn"
+        assert frames(page) == before, "and nothing is sent"
+        page.close()
+
+
+def test_a_change_of_load_shows_within_a_second(browser, traffic):
+    with traffic.served() as server:
+        page = browser.page(url(server))
+        page.until(f"{RUN}.frames.length > 0")
+        with traffic.driven(server, 1.3, seconds=20):
+            page.until(f"{RUN}.totals[1][0] > 100")
+            # The page knows of an arrival this long after the server, at most: what it knows is as old as its last frame.
+            ages = [page.value(f"performance.now() + {RUN}.offset - {RUN}.end") for _ in range(20)]
+        assert sorted(ages)[10] < 1000, ages
+        page.close()
+
+
+def test_a_click_tells_why(browser, traffic):
+    with traffic.served() as server:
+        page = browser.page(url(server))
+        with traffic.driven(server, 1.3, seconds=30):
+            page.until(f"{RUN}.batches.length > 200")
+        page.until(f"{RUN}.isQuiet()")
+        spot = page.value("""(() => {
+          const panel = strait.panels[0];
+          const batch = panel.run.batches.findLast((one) => one.requests.length > 0 && one.end === 0);
+          strait.view.follows = false;
+          strait.view.span = 200;
+          strait.view.end = batch.ended + 60;
+          panel.draw(true);
+          const bar = panel.bars.find((one) => one.batch === batch);
+          const box = panel.canvases.lanes.getBoundingClientRect();
+          return [box.left + (bar.left + bar.right) / 2, box.top + (bar.top + bar.bottom) / 2, batch.requests[0].number];
+        })()""")
+        page.click(*spot[:2])
+        page.until("!document.querySelector('.details').hidden")
+        text = page.text(".details")
+        assert "predicted" in text and f"request {spot[2]}" in text
+        page.value("document.querySelector('.details li button').click()")
+        page.until(f"document.querySelector('.why').textContent.includes('{spot[2]}')")
+        # A server that does not keep decisions answers 404, and what the stream has told stays.
+        assert [text for text in page.problems() if "decisions" not in text] == []
+        page.key("Escape")
+        page.until("document.querySelector('.details').hidden")
+        page.close()
+
+
+def test_a_lost_device_is_shown_and_its_return(browser, traffic):
+    devices = [f"virtual:l4,speed={SPEED}", f"virtual:l4,speed={SPEED},seed=1,fault=lost,fault-after=30,fault-ms=1500"]
+    with traffic.served(devices=devices) as server:
+        page = browser.page(url(server))
+        with traffic.driven(server, 0.5, seconds=60):
+            page.until(f"{RUN}.outages.some((outage) => outage.to !== null)", SETTLED)
+        outage = page.value(f"{RUN}.outages[0]")
+        assert outage["device"] == 1 and outage["reason"]
+        assert 500 < outage["to"] - outage["from"] < 30_000
+        assert page.value(f"{RUN}.batches.some((one) => one.end === 3 || one.end === 1)"), "what was on it is shown"
+        page.close()
+
+
+def test_themes_and_a_phone(browser, traffic):
+    with traffic.served() as server:
+        page = browser.page(url(server), width=390, height=844, dark=True, touch=True)
+        subprocess.run(traffic.command(server, 0.5, 1), capture_output=True, check=True)
+        page.until(f"{RUN}.frames.length > 3")
+        assert page.value("document.documentElement.dataset.theme") == "dark"
+        ground = "getComputedStyle(document.body).backgroundColor"
+        dark = page.value(ground)
+        page.value("document.getElementById('theme').click()")
+        assert page.value("document.documentElement.dataset.theme") == "light" and page.value(ground) != dark
+        page.value("document.getElementById('theme').click()")
+        assert page.value("document.documentElement.dataset.theme") == "dark"
+        assert page.value("document.documentElement.scrollWidth") <= 390, "nothing is wider than a phone"
+        assert page.problems() == []
+        page.close()
+
+
+def test_pause_and_zoom(browser, traffic):
+    with traffic.served() as server:
+        page = browser.page(url(server))
+        with traffic.driven(server, 0.5, seconds=30):
+            page.until(f"{RUN}.frames.length > 5")
+            page.key(" ", " ")
+            page.until("document.getElementById('status').textContent === 'paused'")
+            end = page.value("strait.view.end")
+            page.until(f"{RUN}.frames.length > 12")
+            assert page.value("strait.view.end") == end, "the picture stands, and what happens is kept"
+            page.key("+", "+")
+            assert page.value("strait.view.span") == 5000
+            page.key(" ", " ")
+            page.until("strait.view.follows")
+        page.close()
+
+
+def test_a_token_is_asked_for_and_sent(browser, traffic):
+    """The page against a server that wants one, in so far as the page is concerned: its own answers are played."""
+    with traffic.served() as server:
+        page = browser.page(url(server))
+        page.until(f"{RUN}.head")
+        asked = page.value("""(async () => {
+          const { follow, setToken } = await import('/dashboard/stream.js');
+          const real = globalThis.fetch;
+          const seen = [];
+          globalThis.fetch = async (path, { headers }) => { seen.push(headers.Authorization ?? null); return new Response('', { status: 401 }); };
+          const told = [];
+          await follow('/v2/strait/events', () => {}, (name, words) => told.push([name, words]));
+          setToken('secret');
+          await follow('/v2/strait/events', () => {}, (name, words) => told.push([name, words]));
+          globalThis.fetch = real;
+          return { seen, told, kept: sessionStorage.getItem('strait-token') };
+        })()""")
+        assert asked["seen"] == [None, "Bearer secret"] and asked["kept"] == "secret"
+        assert asked["told"] == [["token", ""], ["token", "The server does not take this token."]]
+        page.close()
+
+
+def test_files_are_safe_and_small(traffic):
+    with traffic.served() as server:
+        answer = server.get("/")
+        assert answer.status == 200 and answer.headers["Content-Type"].startswith("text/html")
+        policy = answer.headers["Content-Security-Policy"]
+        assert "unsafe" not in policy and "default-src 'none'" in policy
+        names = set(re.findall(r"/dashboard/([\w.]+)", answer.body.decode()))
+        seen, total = set(), 0
+        while names - seen:
+            name = (names - seen).pop()
+            seen.add(name)
+            plain = server.get(f"/dashboard/{name}")
+            assert plain.status == 200, name
+            request = urllib.request.Request(f"{url(server)}/dashboard/{name}", headers={"Accept-Encoding": "gzip"})
+            with urllib.request.urlopen(request) as packed:
+                assert packed.headers["Content-Encoding"] == "gzip"
+                total += len(packed.read())
+            names |= set(re.findall(r"from '\./([\w.]+)'", plain.body.decode())) if name.endswith(".js") else set()
+            assert "http://" not in plain.body.decode().replace("http://www.w3.org/2000/svg", ""), "nothing from elsewhere"
+        assert total < 60_000, "compressed, all of the page"
+
+
+def test_viewers_are_bounded_and_all_get_the_same(traffic):
+    with traffic.served() as server:
+        sockets = []
+        try:
+            for _ in range(256):
+                one = server.connect()
+                one.sendall(b"GET /v2/strait/events HTTP/1.1\r\nHost: x\r\n\r\n")
+                sockets.append(one)
+            for one in sockets:
+                assert one.recv(12) == b"HTTP/1.1 200"
+            refused = server.get("/v2/strait/events")
+            assert refused.status == 503 and "256" in refused.error
+            sockets.pop().close()
+            limit = time.monotonic() + SETTLED
+            while True:
+                late = server.connect()
+                late.sendall(b"GET /v2/strait/events HTTP/1.1\r\nHost: x\r\n\r\n")
+                if late.recv(12) == b"HTTP/1.1 200":
+                    break
+                late.close()
+                assert time.monotonic() < limit, "a viewer that goes makes room"
+            late.close()
+        finally:
+            for one in sockets:
+                one.close()
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recordings")
+    paths = []
+    for policy in ("strait", "edf-priority"):
+        path = folder / f"{policy}.jsonl"
+        run(STRAIT, "simulate", "centre", "--policies", policy, "--seeds", "7", "--loads", "1.3", "--seconds", "20", "--record",
+            path, "--record-seconds", "10-12")
+        paths.append(path)
+    return paths
+
+
+def test_two_recorded_runs_beside_each_other(browser, recordings):
+    with watched(*recordings) as address:
+        page = browser.page(address, width=1500)
+        page.until("strait.panels.length === 2 && strait.panels.every((panel) => panel.run.frames.length >= 10)")
+        for index, path in enumerate(recordings):
+            lines = [json.loads(line) for line in path.read_text().splitlines()]
+            head = lines[0]
+            outcomes = [line["outcome"] for line in lines if "answer" in line]
+            own = f"strait.panels[{index}].run"
+            assert page.value(f"{own}.policy") == head["policy"] == path.stem
+            totals = page.value(f"{own}.totals")
+            assert [totals[0][i] + totals[1][i] for i in (1, 2, 3)] == [outcomes.count(one) for one in ("met", "late", "shed")]
+            assert page.value(f"{own}.batches.length") == sum("batch" in line for line in lines)
+            assert page.value(f"{own}.batches.reduce((sum, one) => sum + one.requests.length, 0)") == sum(
+                outcomes.count(one) for one in ("met", "late"))
+        assert page.problems() == []
+        page.close()
+
+
+def test_watch_says_what_is_wrong(tmp_path):
+    (tmp_path / "bad.jsonl").write_text("{}\n")
+    for arguments, words in ([(tmp_path / "none.jsonl",), "none.jsonl"], [(tmp_path / "bad.jsonl",), "bad.jsonl"],
+                             [("a", "b", "c"), "one or two"]):
+        answer = subprocess.run([str(STRAIT), "watch", *map(str, arguments)], capture_output=True, text=True, check=False)
+        assert answer.returncode != 0 and words in answer.stderr, answer
