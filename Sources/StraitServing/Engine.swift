@@ -23,6 +23,7 @@ package final class Engine: Sendable {
     let policy: PolicyName
     let limits: SchedulerLimits
     let log: @Sendable (LogLine) -> Void
+    let calendar = EngineCalendar()
     private let timer: any EngineTimer
     /// Calls for what may take long.
     let upkeep: any EngineTimer

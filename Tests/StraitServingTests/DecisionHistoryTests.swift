@@ -90,6 +90,14 @@ internal import Testing
         #expect((story["id"]?.text?.utf8.count ?? 999) <= RequestHistory.longestClientID + 3)
     }
 
+    @Test func `what is remembered is as small as docs say`() {
+        #expect(MemoryLayout<RequestEntry>.stride <= 352)
+        #expect(MemoryLayout<BatchEntry>.stride <= 256)
+        #expect(MemoryLayout<DecisionHistory.Violation>.stride <= 608)
+        #expect(MemoryLayout<DecisionRecord>.stride <= 200)
+        #expect(MemoryLayout<Weighing.Option>.stride <= 152)
+    }
+
     @Test func `without a history requests have numbers and nobody can ask`() throws {
         let fixture = try DecisionFixture(decisions: 0)
         try fixture.submit(1)

@@ -23,7 +23,7 @@ internal import Testing
         #expect(words[1] == "answered in time at +12.0 ms, with 38.0 ms to spare")
         #expect(words.tell("when it came nothing waited"))
         #expect(words.tell("a lane was free, nothing was ahead of it in the queues, and it takes 10.0 ms itself"))
-        #expect(words.tell("staged at +0 ms in batch 1 (1 row) on scripted, lane 0, alone"))
+        #expect(words.tell("staged at +0 ms in batch 1 (1 row) on lane 0 of scripted, alone"))
         #expect(
             words.tell("predicted to be answered at +10.0 ms, with 95 in 100 by +13.0 ms and 99 in 100 by +16.0 ms"))
         #expect(words.tell("it came 2.0 ms later than predicted, within the bound of 95 in 100"))
@@ -222,7 +222,7 @@ internal import Testing
         let items = try QueryItems("request=1", known: DecisionQuery.parameters)
         let text = String(decoding: try engine.decisions(try DecisionQuery(items)), as: UTF8.self)
         #expect(text.contains("put into a batch 2 times, since a device was lost"))
-        #expect(text.contains("on two, lane 0") && text.contains("model ct version 3"))
+        #expect(text.contains("on lane 0 of two") && text.contains("model ct version 3"))
         #expect(log[1]?.answer != nil)
     }
 
@@ -242,6 +242,7 @@ internal import Testing
         let weighed = story["weighed"]?.elements ?? []
         #expect(!weighed.isEmpty, "\(words)")
         #expect(words.tell("rank "), "\(words)")
+        #expect(words.tell("displaced at ") || words.tell("its batch was chosen at "), "\(words)")
         for term in ["rank", "regret", "harm", "slack"] {
             #expect(words.contains { $0.hasPrefix("\(term): ") }, "\(term) is not explained: \(words)")
         }

@@ -18,6 +18,7 @@ internal import Testing
         var request = RequestEntry(
             number: 7, id: nil, clientID: "", model: "ct", version: 2, modelID: ModelID(index: 0),
             requestClass: requestClass, rows: 3, arrived: arrived, deadline: at(20))
+        request.seenAt = arrived
         request.fate = fate
         request.endedAt = at(9)
         var story = RequestStory(request: request)
@@ -81,11 +82,12 @@ internal import Testing
         }
         #expect(cause(.floor).contains("it was staged because its model was owed device time (the low classes' floor)"))
         #expect(cause(.probe).contains { $0.hasPrefix("it was staged as a probe: ") })
-        #expect(cause(.policy).contains { $0.contains("on gpu0, lane 1, beside 2 batches; with no prediction") })
+        #expect(cause(.policy).contains { $0.contains("on lane 1 of gpu0, beside 2 batches; with no prediction") })
     }
 
     @Test(arguments: [
-        (0.0, "0 ms"), (0.004, "0.00 ms"), (0.12, "0.12 ms"), (1, "1.0 ms"), (14.24, "14.2 ms"), (9_994, "9994.0 ms"),
+        (0.0, "0 ms"), (0.0004, "0 µs"), (0.0041, "4 µs"), (0.0996, "0.10 ms"), (0.12, "0.12 ms"), (1, "1.0 ms"),
+        (14.24, "14.2 ms"), (9_994, "9994.0 ms"),
         (12_340, "12.3 s"), (150_000, "3 min"), (8_000_000, "2 h"), (200_000_000, "2 days"),
     ])
     func `spans have the digits that matter`(milliseconds: Double, words: String) {

@@ -10,8 +10,12 @@ struct StepCase: CountedCase {
     let models: Int
     let waiting: Int
     let repetitions: (few: Int, many: Int)
+    /// Decisions that are kept.
+    var explanations = 0
 
-    var name: String { "step/\(policy.rawValue)/\(devices)x\(models)/\(waiting)" }
+    var name: String {
+        "step/\(policy.rawValue)\(explanations > 0 ? "+log" : "")/\(devices)x\(models)/\(waiting)"
+    }
 
     static let all: [StepCase] = {
         let small: [PolicyName] = [.strait, .edfPriority, .edfPriorityEWMAGate, .orion, .exclusive, .clockwork, .fifo]
@@ -22,10 +26,17 @@ struct StepCase: CountedCase {
                         policy: policy, devices: devices, models: models, waiting: waiting, repetitions: (500, 1500))
                 }
             }
+            // As a server keeps them.
+            + [(1, 6, 10), (8, 64, 1000)].map { devices, models, waiting in
+                StepCase(
+                    policy: .strait, devices: devices, models: models, waiting: waiting, repetitions: (2500, 4500),
+                    explanations: 2048)
+            }
     }()
 
     func run(_ repetitions: Int) -> Int {
-        var machine = Machine(policy: policy, devices: devices, models: models)
+        var machine = Machine(
+            policy: policy, devices: devices, models: models, explanations: explanations)
         for _ in 0..<waiting { machine.arrive() }
         let before = machine.steps
         for _ in 0..<repetitions { machine.advance() }

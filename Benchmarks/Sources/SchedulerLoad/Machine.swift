@@ -28,9 +28,12 @@ public struct Machine {
 
     /// A machine with idle devices of three lanes.
     ///
-    /// - Parameter prunes: whether `strait` leaves out models that cannot be best.
-    public init(policy: PolicyName, devices: Int, models: Int, prunes: Bool = true) {
+    /// - Parameters:
+    ///   - prunes: whether `strait` leaves out models that cannot be best.
+    ///   - explanations: how many decisions are kept.
+    public init(policy: PolicyName, devices: Int, models: Int, prunes: Bool = true, explanations: Int = 0) {
         var options = SchedulerOptions()
+        options.explanations = explanations
         options.strait.prunes = prunes
         scheduler = Scheduler(policy: policy, limits: SchedulerLimits(maximumWaiting: 1_000_000), options: options)
         self.models = models

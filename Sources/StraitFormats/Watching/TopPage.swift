@@ -22,6 +22,10 @@ package struct TopPage: Sendable {
         var lines = [Line(text: TextColumns.cut(title, width))]
         lines += table(classes, width)
         lines.append(Line(text: TextColumns.cut(predictions, width)))
+        if state["predictions"]?["alert"]?.bool == true {
+            let words = "ALERT: predictions do not hold their bounds, so one batch runs at a time"
+            lines.append(Line(text: TextColumns.cut(words, width)))
+        }
         let devices = table(self.devices, width)
         lines.append(Line(text: ""))
         lines += shortened(devices, to: max(Self.leastRows, height / 2 - 2), "lanes")

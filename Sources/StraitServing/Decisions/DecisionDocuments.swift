@@ -2,7 +2,6 @@
 
 internal import StraitCore
 internal import StraitDevices
-internal import StraitPlatform
 package import StraitProtocol
 internal import Synchronization
 
@@ -17,9 +16,7 @@ extension Engine {
                 .unsupported, "what became of requests is not kept: the server was started with --decisions 0")
         }
         let now = now()
-        let times = TimeWords(
-            now: now, calendarMilliseconds: Int64(clamping: MonotonicClock.calendarMilliseconds()),
-            secondsEastOfUTC: MonotonicClock.secondsEastOfUTC())
+        let times = calendar.words(at: now)
         guard !stories.isEmpty || !query.namesRequests else {
             throw ProtocolError(.notFound, Self.notKnown(query, reach, times, now: now))
         }
@@ -40,7 +37,11 @@ extension Engine {
         writer.endObject()
         writer.key("decisions")
         writer.beginArray()
-        for story in stories { writer.story(story, times, devices: devices, models: models, now: now) }
+        for story in stories {
+            // Once is enough: who reads many knows the terms.
+            writer.story(
+                story, times, devices: devices, models: models, now: now, explainsTerms: stories.count == 1)
+        }
         writer.endArray()
         writer.endObject()
         return writer.bytes

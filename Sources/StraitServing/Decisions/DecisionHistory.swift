@@ -64,11 +64,13 @@ struct DecisionHistory: Sendable {
 
     /// A request has ended, and was not forgotten before.
     mutating func end(_ number: UInt64, _ fate: RequestEntry.Fate, at now: Instant) {
+        var isKept = false
         requests.change(number) {
             $0.fate = fate
             $0.endedAt = now
+            isKept = $0.requestClass == .high && $0.isViolation
         }
-        guard let entry = requests[number], entry.requestClass == .high, entry.isViolation else { return }
+        guard isKept, let entry = requests[number] else { return }
         keep(Violation(request: entry, batch: batches[entry.batch]))
     }
 

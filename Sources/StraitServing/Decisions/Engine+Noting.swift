@@ -69,7 +69,10 @@ extension Engine.State {
         guard case .arrival(let request) = event else { return }
         window.count(request.work.model, request.requestClass, at: now) { $0.arrived &+= 1 }
         let test = scheduler.lastArrival
-        history?.requests.change(numbered) { $0.arrivalTest = test }
+        history?.requests.change(numbered) {
+            $0.arrivalTest = test
+            $0.seenAt = now
+        }
     }
 
     /// Notes a batch that is staged.

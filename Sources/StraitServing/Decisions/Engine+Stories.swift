@@ -169,7 +169,8 @@ extension DecisionHistory {
         }
         let own = weighing.options.enumerated().filter { $0.element.requests.contains(id) }
         let isOwn = own.contains { $0.offset == weighing.chosen }
-        let best = own.first { $0.offset == weighing.chosen } ?? own.max { $0.element.order < $1.element.order }
+        // Batches are tried from large to small: the last with the request was the nearest to be taken.
+        let best = own.first { $0.offset == weighing.chosen } ?? own.last
         guard let best else { return nil }
         let chosen = weighing.chosen.map { chosen in
             (option: weighing.options[chosen], batch: staged.flatMap { batch(of: $0, at: record.at) })
@@ -191,9 +192,4 @@ extension DecisionHistory {
         }
         return nil
     }
-}
-
-extension Weighing.Option {
-    /// What options are put in order by; least for one that the gate kept out.
-    var order: Double { rank ?? -.infinity }
 }

@@ -20,6 +20,8 @@ struct RequestEntry: Sendable {
     /// When it arrived, and when it was due.
     var arrived: Instant
     var deadline: Instant
+    /// When the scheduler saw it: its tensors had to come in and be read.
+    var seenAt = Instant.zero
     /// Requests that waited when it came, by class.
     var waitingHigh = 0
     var waitingLow = 0

@@ -60,7 +60,7 @@ struct RequestStory: Sendable {
         let options: Int
         /// What was taken, with the batch that it became; nil for nothing.
         let chosen: (option: Weighing.Option, batch: BatchEntry?)?
-        /// The best option with the request.
+        /// The option with the request that was taken, or tried last.
         let own: Weighing.Option
 
         /// Whether what was taken had the request.

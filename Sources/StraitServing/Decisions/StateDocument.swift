@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import StraitCore
-internal import StraitPlatform
 internal import StraitProtocol
 internal import StraitTensor
 
@@ -25,7 +24,7 @@ extension ServerControl {
         let engine = service.engine
         let snapshot = engine.snapshot(seconds: seconds)
         let now = engine.now()
-        let times = TimeWords(now: now, calendarMilliseconds: Int64(clamping: MonotonicClock.calendarMilliseconds()))
+        let times = engine.calendar.words(at: now)
         var writer = JSONWriter(capacity: 4096)
         writer.beginObject()
         writer.key("server")

@@ -8,7 +8,8 @@ internal import StraitProtocol
 extension JSONWriter {
     /// Writes a story as an object.
     mutating func story(
-        _ story: RequestStory, _ times: TimeWords, devices: [String], models: [String], now: Instant
+        _ story: RequestStory, _ times: TimeWords, devices: [String], models: [String], now: Instant,
+        explainsTerms: Bool
     ) {
         let request = story.request
         beginObject()
@@ -37,7 +38,10 @@ extension JSONWriter {
         if let batch = story.batch { self.batch(batch, story, devices) }
         displacement(story.displacement, from: origin)
         weighed(story.weighed, devices, models, from: origin)
-        member("words", StoryWords.lines(story, times, devices: devices, models: models, now: now))
+        member(
+            "words",
+            StoryWords.lines(
+                story, times, devices: devices, models: models, now: now, explainsTerms: explainsTerms))
         endObject()
     }
 
@@ -76,6 +80,7 @@ extension JSONWriter {
     private mutating func arrival(_ request: RequestEntry) {
         key("on_arrival")
         beginObject()
+        milliseconds("read_ms", request.seenAt, from: request.arrived)
         member("waiting_high", request.waitingHigh)
         member("waiting_low", request.waitingLow)
         if let test = request.arrivalTest {

@@ -112,8 +112,8 @@ extension StoryWords {
         }
         let beside = batch.beside == 0 ? "alone" : "beside \(TimeWords.count(batch.beside, "batch"))"
         say(
-            "staged at \(after(request.stagedAt)) in batch \(batch.number) (\(TimeWords.count(batch.rows, "row"))) on "
-                + "\(device(batch.device)), lane \(batch.lane), \(beside); \(expectation)")
+            "staged at \(after(request.stagedAt)) in batch \(batch.number) (\(TimeWords.count(batch.rows, "row"))) on lane "
+                + "\(batch.lane) of \(device(batch.device)), \(beside); \(expectation)")
         switch batch.cause {
         case .floor?: say("it was staged because its model was owed device time (the low classes' floor)")
         case .probe?:
@@ -144,7 +144,7 @@ extension StoryWords {
     /// A batch in few words.
     func short(_ batch: BatchEntry) -> String {
         "batch \(batch.number) (\(model(batch.model, batch.version)), \(batch.requestClass), "
-            + "\(TimeWords.count(batch.rows, "row")), \(device(batch.device)) lane \(batch.lane))"
+            + "\(TimeWords.count(batch.rows, "row")), lane \(batch.lane)\(devices.count > 1 ? " of \(device(batch.device))" : ""))"
     }
 
     /// Why it was late, or close to it, in one line.

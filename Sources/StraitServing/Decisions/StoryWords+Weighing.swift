@@ -10,14 +10,16 @@ extension StoryWords {
         let count = passed.highBatches + passed.lowBatches
         guard count > 0 else { return }
         let least = passed.isPartial ? "at least " : ""
-        let (high, low) = (
-            "\(passed.highBatches) high (\(TimeWords.count(passed.highRequests, "request")))",
-            "\(passed.lowBatches) low (\(TimeWords.count(passed.lowRequests, "request")))"
-        )
+        let kinds = [
+            passed.highBatches > 0
+                ? "\(passed.highBatches) high (\(TimeWords.count(passed.highRequests, "request")))" : nil,
+            passed.lowBatches > 0
+                ? "\(passed.lowBatches) low (\(TimeWords.count(passed.lowRequests, "request")))" : nil,
+        ].compactMap(\.self).joined(separator: ", ")
         let last = passed.last.map { "\(short($0)) at \(after($0.stagedAt))" }.joined(separator: "; ")
         say(
-            "while it waited, \(least)\(TimeWords.count(count, "batch")) were staged: \(high), \(low); the last: \(last)"
-        )
+            "while it waited, \(least)\(TimeWords.count(count, "batch")) \(count == 1 ? "was" : "were") staged: \(kinds); "
+                + "the last: \(last)")
     }
 
     /// The decisions that are told in full: the last ones.
@@ -28,7 +30,7 @@ extension StoryWords {
         for weighed in told {
             if weighed.isOwn { sayChosen(weighed) } else { sayNotChosen(weighed) }
         }
-        guard told.contains(where: { $0.own.worth != nil }) else { return }
+        guard explainsTerms, told.contains(where: { $0.own.worth != nil }) else { return }
         say("rank: what decides; regret less harm, and the less slack the higher")
         say("regret: the chances that the requests of a batch lose by waiting for the next opportunity, weighted")
         say("harm: the chances that requests which run beside it lose, weighted")
@@ -48,49 +50,53 @@ extension StoryWords {
     }
 
     private mutating func sayNotChosen(_ weighed: RequestStory.Weighed) {
-        let own = "the one with this request (\(option(weighed.own)))"
+        let own = "the one with this request (\(option(weighed.own))) was not taken because \(whyNot(weighed))"
         if let chosen = weighed.chosen {
             let taken = chosen.batch.map { short($0) } ?? option(chosen.option)
             say(
-                "displaced at \(after(weighed.at)) by \(taken): of \(TimeWords.count(weighed.options, "batch")) weighed it had "
-                    + "\(worth(chosen.option)); \(own) had \(worth(weighed.own))")
+                "displaced at \(after(weighed.at)) by \(taken), of \(TimeWords.count(weighed.options, "batch")) weighed: "
+                    + "\(worth(chosen.option)); \(own)")
         } else {
             let often = weighed.times > 1 ? "\(weighed.times) times in a row, last " : ""
-            say("not staged \(often)at \(after(weighed.at)), with nothing in its stead: \(own) \(whyNot(weighed.own))")
+            say("not staged \(often)at \(after(weighed.at)), with nothing in its stead: \(own)")
         }
     }
 
-    private func whyNot(_ option: Weighing.Option) -> String {
-        guard let worth = option.worth else { return Self.keptOut }
-        if let loss = worth.loss, loss > 0 {
-            return
-                "would have cost \(TimeWords.decimal(loss, 2)) high requests their lane; it had \(self.worth(option))"
+    /// What spoke against the batch with the request (docs/scheduler.md): in the order in which the policy looks.
+    private func whyNot(_ weighed: RequestStory.Weighed) -> String {
+        guard let worth = weighed.own.worth else { return Self.keptOut }
+        let numbers = self.worth(weighed.own)
+        let isBehind = weighed.chosen.map { worth.rank <= $0.option.rank ?? -.infinity } ?? false
+        if worth.harm > worth.regret { return "it would have harmed those beside it by more than it gains: \(numbers)" }
+        if isBehind { return "it ranked lower: \(numbers)" }
+        if let loss = worth.loss, loss > 0 { return "it would have cost high requests their lane: \(numbers)" }
+        if weighed.own.requestClass == .high, worth.loss == nil, weighed.own.rows > 1 {
+            return "at that size its high requests would have been late, and a smaller one was without this request: "
+                + numbers
         }
-        if worth.harm > worth.regret {
-            return "would have harmed those beside it more than it gains; it had \(self.worth(option))"
-        }
-        return "could wait; it had \(self.worth(option))"
+        return weighed.chosen == nil ? "it could wait: \(numbers)" : "others were more urgent: \(numbers)"
     }
 
     private static var keptOut: String {
-        "was kept out by the gate: it would have slowed down the batches beside it by more than it is worth"
+        "the gate kept it out: it would have slowed down the batches beside it by more than it is worth"
     }
 
     private func option(_ option: Weighing.Option) -> String {
         let name = option.model.index < models.count ? models[option.model.index] : "model \(option.model.index)"
-        return "\(name), \(option.requestClass), \(TimeWords.count(option.rows, "row")), \(device(option.device.index))"
+        let place = devices.count > 1 ? ", \(device(option.device.index))" : ""
+        return "\(name), \(option.requestClass), \(TimeWords.count(option.rows, "row"))\(place)"
     }
 
     /// What an option was worth, by term.
     private func worth(_ option: Weighing.Option) -> String {
-        guard let worth = option.worth else { return "no rank, for it " + Self.keptOut }
+        guard let worth = option.worth else { return "no rank, for " + Self.keptOut }
         let slack = worth.slack.isFinite ? "\(TimeWords.decimal(worth.slack / 1e6, 1)) ms" : "unlimited"
         var words =
             "rank \(TimeWords.decimal(worth.rank, 2)) (regret \(TimeWords.decimal(worth.regret, 3)), "
             + "harm \(TimeWords.decimal(worth.harm, 3)), slack \(slack)"
         if let loss = worth.loss { words += ", high requests lost \(TimeWords.decimal(loss, 2))" }
         words += ")"
-        if let prediction = option.prediction { words += ", done at \(after(prediction.expected))" }
+        if let prediction = option.prediction { words += ", to be done at \(after(prediction.expected))" }
         return words
     }
 }

@@ -13,6 +13,8 @@ struct StoryWords {
     let models: [String]
     /// The time at which it is told.
     let now: Instant
+    /// Whether terms are explained.
+    let explainsTerms: Bool
 
     private(set) var lines: [String] = []
 
@@ -20,9 +22,11 @@ struct StoryWords {
 
     /// The story, a line for each thing that can be said.
     static func lines(
-        _ story: RequestStory, _ times: TimeWords, devices: [String], models: [String], now: Instant
+        _ story: RequestStory, _ times: TimeWords, devices: [String], models: [String], now: Instant,
+        explainsTerms: Bool = true
     ) -> [String] {
-        var words = StoryWords(story: story, times: times, devices: devices, models: models, now: now)
+        var words = StoryWords(
+            story: story, times: times, devices: devices, models: models, now: now, explainsTerms: explainsTerms)
         words.tell()
         return words.lines
     }
@@ -67,6 +71,8 @@ struct StoryWords {
 
     private mutating func sayArrival() {
         if case .turnedAway = request.fate { return }
+        let reading = request.seenAt - request.arrived
+        if reading > Self.readingToldFrom { say("it took \(TimeWords.span(reading)) to come in and to be read") }
         let (high, low) = (request.waitingHigh, request.waitingLow)
         say(
             high + low == 0 ? "when it came nothing waited" : "when it came \(high) high and \(low) low requests waited"
@@ -83,9 +89,8 @@ struct StoryWords {
 
     /// What the test on arrival reckons with.
     func quantities(_ test: ArrivalTest) -> String {
-        let wait = test.laneFree - request.arrived
         let lane =
-            wait > .zero
+            test.laneFree > request.seenAt
             ? "the first lane was expected to be free at \(after(test.laneFree))" : "a lane was free"
         let ahead =
             test.ahead > .zero
@@ -113,10 +118,14 @@ struct StoryWords {
             "\(TimeWords.span(waited)) waiting", "\(TimeWords.span(times.copyIn)) copying in",
             "\(TimeWords.span(times.kernels)) in kernels", "\(TimeWords.span(times.copyOut)) copying out",
         ]
-        if rest > Self.restToldFrom { parts.append("\(TimeWords.span(rest)) between those") }
+        if rest > Self.restToldFrom {
+            parts.append("\(TimeWords.span(rest)) elsewhere (for threads, processors, copy engines)")
+        }
         say("its \(TimeWords.span(all)) were \(parts.joined(separator: ", "))")
     }
 
     /// A rest of an answer's time that is worth a word.
-    private static let restToldFrom = Duration.microseconds(50)
+    private static let restToldFrom = Duration.microseconds(500)
+    /// A time to come in that is.
+    private static let readingToldFrom = Duration.milliseconds(1)
 }

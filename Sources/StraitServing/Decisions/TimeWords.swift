@@ -1,6 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import StraitCore
+internal import StraitPlatform
+internal import Synchronization
+
+/// Where an engine's clock stands on the calendar. Both are read with some milliseconds between, so what was found first
+/// holds until somebody sets the calendar: or one instant would be told as two times.
+final class EngineCalendar: Sendable {
+    private let epoch = Mutex<Int64?>(nil)
+
+    /// How far the two may drift apart before it is found anew.
+    private static let tolerance: Int64 = 50
+
+    /// Words for the times of a clock that is at `now`.
+    func words(at now: Instant) -> TimeWords {
+        let found = Int64(clamping: MonotonicClock.calendarMilliseconds()) - now.nanoseconds / 1_000_000
+        let settled = epoch.withLock { epoch in
+            let kept = epoch.flatMap { abs($0 - found) <= Self.tolerance ? $0 : nil } ?? found
+            epoch = kept
+            return kept
+        }
+        return TimeWords(
+            now: .zero, calendarMilliseconds: settled, secondsEastOfUTC: MonotonicClock.secondsEastOfUTC())
+    }
+}
 
 /// Spans and instants as people read them.
 struct TimeWords: Sendable {
@@ -79,6 +102,7 @@ struct TimeWords: Sendable {
         let milliseconds = abs(duration.milliseconds)
         switch milliseconds {
         case 0: return "0 ms"
+        case ..<0.0995: return "\(decimal(milliseconds * 1000, 0)) µs"
         case ..<0.995: return "\(decimal(milliseconds, 2)) ms"
         case ..<9_995: return "\(decimal(milliseconds, 1)) ms"
         case ..<99_950: return "\(decimal(milliseconds / 1000, 1)) s"

@@ -55,6 +55,9 @@ struct TrafficWindow: Sendable {
     private var seconds: [Second]
     /// The second that is being counted, since the clock's epoch.
     private var current: Int64
+    /// Its place in the ring, and when the next one begins: most events come before that.
+    private var place: Int
+    private var next: Int64
     /// When counting began.
     private let start: Instant
     private let laneOffsets: [Int]
@@ -76,6 +79,8 @@ struct TrafficWindow: Sendable {
         laneOffsets = offsets
         seconds = Array(repeating: Second(busy: Array(repeating: 0, count: sum)), count: Self.kept)
         current = Self.number(of: now)
+        place = Self.place(current)
+        next = (current + 1) * Self.second
         start = now
     }
 
@@ -104,28 +109,33 @@ struct TrafficWindow: Sendable {
         _ model: ModelID, _ requestClass: RequestClass, at now: Instant, _ body: (inout Counts) -> Void
     ) {
         advance(to: now)
-        body(&seconds[Self.place(current)].counts[model.index * 2 + requestClass.rawValue])
+        body(&seconds[place].counts[model.index * 2 + requestClass.rawValue])
     }
 
     /// A lane was held from one instant to another, which is now.
     mutating func noteBusy(_ device: DeviceID, _ lane: LaneID, from begin: Instant, to end: Instant) {
         advance(to: end)
-        let place = laneOffsets[device.index] + lane.index
+        let lane = laneOffsets[device.index] + lane.index
         // What lies before the window is of no interest.
         var second = max(Self.number(of: begin), current - Int64(Self.longest))
         while second <= current {
             let from = max(begin.nanoseconds, second * Self.second)
             let to = min(end.nanoseconds, (second + 1) * Self.second)
-            seconds[Self.place(second)].busy[place] += max(0, to - from)
+            seconds[Self.place(second)].busy[lane] += max(0, to - from)
             second += 1
         }
     }
 
+    @inline(__always)
     private mutating func advance(to now: Instant) {
-        let second = Self.number(of: now)
-        guard second > current else { return }
+        if now.nanoseconds >= next { advance(toSecond: Self.number(of: now)) }
+    }
+
+    private mutating func advance(toSecond second: Int64) {
         for passed in (max(current, second - Int64(Self.kept)) + 1)...second { clear(Self.place(passed)) }
         current = second
+        place = Self.place(second)
+        next = (second + 1) * Self.second
     }
 
     private mutating func clear(_ place: Int) {
@@ -141,8 +151,8 @@ struct TrafficWindow: Sendable {
         ofLast wanted: Int, at now: Instant
     ) -> (counts: [Counts], busy: [Int64], since: Instant) {
         advance(to: now)
-        var counts = seconds[Self.place(current)].counts
-        var busy = seconds[Self.place(current)].busy
+        var counts = seconds[place].counts
+        var busy = seconds[place].busy
         let first = current - Int64(min(max(wanted, 1), Self.longest))
         for second in first..<current {
             let other = seconds[Self.place(second)]

@@ -86,8 +86,29 @@ extension TortureRun {
         if !engine.drain(within: .zero) { fail("a drain waits for nothing") }
         checkCounts()
         checkLearned()
+        do throws(ProtocolError) { try checkStories() } catch { fail("what is remembered cannot be told: \(error)") }
         recorded?.check(engine).map { fail($0) }
         do { try keeping?.check().map { fail($0) } } catch { fail("\(error)") }
+    }
+
+    /// What is told of the past is over, and there are words for it.
+    private func checkStories() throws(ProtocolError) {
+        let query = try DecisionQuery(try QueryItems("last=100", known: DecisionQuery.parameters))
+        guard let (stories, reach) = engine.stories(query) else { return }
+        let known = min(100, reach.numbers?.count ?? 0)
+        if stories.count < known { fail("\(stories.count) stories are told of \(known)") }
+        for story in stories {
+            switch story.request.fate {
+            case .waiting, .running:
+                fail("request \(story.request.number) is over, and told to be \(story.request.fate)")
+            default: break
+            }
+            if story.request.batch > 0, story.request.endedAt < story.request.stagedAt {
+                fail("a story goes back in time")
+            }
+        }
+        _ = try engine.decisions(query)
+        _ = engine.snapshot(seconds: 5)
     }
 
     private func checkCounts() {

@@ -69,7 +69,9 @@ final class TortureRun: @unchecked Sendable {
         self.devices = devices
         let limits = SchedulerLimits(maximumWaiting: Int.random(in: 4...80, using: &generator))
         engine = Engine(
-            policy: policy, limits: limits, devices: devices, clock: clock, timer: timer, upkeep: upkeep)
+            policy: policy, limits: limits, devices: devices, clock: clock, timer: timer, upkeep: upkeep,
+            // Half of the runs remember, some of them less than what goes on at a time.
+            decisions: seed % 4 < 2 ? 0 : Int(seed % 40))
         let knowledge = try PriorKnowledge(
             for: devices, profile: .beside(repository: files.repository), learned: nil, quickProfiler: nil,
             log: { _ in }
