@@ -86,6 +86,8 @@ package struct RequestTrace: Sendable {
     package var state: String
     /// How it came.
     package var transport: Transport
+    /// Whether it came over TLS.
+    package var isSecure = false
     /// The model that was asked, as the request names it.
     package var model: String
     /// The model's version; empty where the request left it open and no model took it.

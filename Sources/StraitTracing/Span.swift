@@ -88,7 +88,7 @@ extension RequestTrace {
         case .http:
             all.append(("http.request.method", .text("POST")))
             all.append(("http.route", .text("/v2/models/{model}/infer")))
-            all.append(("url.scheme", .text("http")))
+            all.append(("url.scheme", .text(isSecure ? "https" : "http")))
             if let status { all.append(("http.response.status_code", .integer(Int64(status)))) }
         case .call, .stream:
             all.append(("rpc.system", .text("grpc")))

@@ -115,7 +115,7 @@ struct ServeCommand: ParsableCommand {
             deadlines.low = .milliseconds(given.low)
         }
         let service = InferenceService(engine: engine, catalog: catalog, pool: pool, defaultDeadlines: deadlines)
-        let tracing = try options.tracing.tracing(engine, log: log.note)
+        let tracing = try options.tracing.tracing(engine, isSecure: tls != nil, log: log.note)
         tracing?.exporter.start()
         let control = ServerControl(
             service: service,

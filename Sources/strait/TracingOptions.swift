@@ -30,7 +30,7 @@ struct TracingOptions: ParsableArguments {
 
     /// What traces requests and what sends the traces, not started yet; nil where nothing is to be traced.
     func tracing(
-        _ engine: Engine, log: @escaping @Sendable (String) -> Void
+        _ engine: Engine, isSecure: Bool, log: @escaping @Sendable (String) -> Void
     ) throws -> (control: TraceControl, tracer: Tracer, exporter: TraceExporter)? {
         let settings = try ExportSettings(
             endpoint: otlpEndpoint, share: traceSample, environment: Surroundings.environment, version: Strait.version,
@@ -40,7 +40,7 @@ struct TracingOptions: ParsableArguments {
         let control = TraceControl(tracing: settings.ratio)
         let tracer = Tracer(
             TraceNumbers(from: &system), control: control, clock: SystemClock(),
-            deviceNames: engine.devices.map(\.name))
+            deviceNames: engine.devices.map(\.name), isSecure: isSecure)
         log("traces go to \(settings.address); of requests that bring none, a share of \(settings.ratio.share)")
         return (control, tracer, TraceExporter(settings, of: tracer, version: Strait.version, log: log))
     }

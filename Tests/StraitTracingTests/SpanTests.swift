@@ -91,6 +91,13 @@ struct SpanTests {
         #expect(span.events.map(\.name).contains("GRPC_WAITREAD_START"))
     }
 
+    @Test("requests over TLS say so", arguments: [(true, "https"), (false, "http")])
+    func schemes(_ isSecure: Bool, _ scheme: String) throws {
+        var trace = try answered()
+        trace.isSecure = isSecure
+        #expect(value("url.scheme", trace.spans[0]) == .text(scheme))
+    }
+
     @Test("a late answer is told")
     func late() throws {
         var trace = try answered()

@@ -15,6 +15,7 @@ package final class Tracer: Sendable {
     private let state: Mutex<State>
     private let control: TraceControl
     private let clock: any EngineClock
+    private let isSecure: Bool
     /// The devices' names, by the scheduler's numbers.
     let deviceNames: [String]
     /// Signalled when there is a whole batch to send.
@@ -28,14 +29,16 @@ package final class Tracer: Sendable {
     /// - Parameters:
     ///   - control: the settings of traces, which clients change.
     ///   - clock: the engine's.
+    ///   - isSecure: whether requests come over TLS.
     package init(
         _ numbers: TraceNumbers, control: TraceControl, clock: any EngineClock, deviceNames: [String],
-        capacity: Int = Tracer.capacity
+        isSecure: Bool = false, capacity: Int = Tracer.capacity
     ) {
         state = Mutex(State(numbers: numbers, buffer: TraceBuffer(capacity: capacity)))
         self.control = control
         self.clock = clock
         self.deviceNames = deviceNames
+        self.isSecure = isSecure
     }
 
     func now() -> Int64 { clock.now().nanoseconds }
@@ -75,10 +78,11 @@ package final class Tracer: Sendable {
         let context = TraceContext(
             trace: trace, span: span, isSampled: true, isRandom: parent.map { $0.flags & 2 != 0 } ?? true)
         let passedOn = parent == nil ? "" : TraceState.passedOn(headers("tracestate"))
-        return RequestSpan(
-            RequestTrace(
-                context: context, parent: parent?.span, state: passedOn, transport: transport, model: model,
-                arrived: arrived.nanoseconds), self)
+        var request = RequestTrace(
+            context: context, parent: parent?.span, state: passedOn, transport: transport, model: model,
+            arrived: arrived.nanoseconds)
+        request.isSecure = isSecure
+        return RequestSpan(request, self)
     }
 
     /// The headers of an answer.
