@@ -7,12 +7,12 @@ internal import StraitProtocol
 enum Dashboard {
     /// A file as it is sent.
     struct File: Sendable {
-        let type: String
+        let type: StaticString
         let plain: [UInt8]
         /// The same compressed, once.
         let compressed: [UInt8]?
 
-        init(_ type: String, _ plain: [UInt8]) {
+        init(_ type: StaticString, _ plain: [UInt8]) {
             self.type = type
             self.plain = plain
             compressed = plain.withUnsafeBytes { Compressor.compress([$0], .gzip) }
@@ -22,7 +22,7 @@ enum Dashboard {
     /// The page itself.
     static let index = "index.html"
 
-    private static let script = "text/javascript; charset=utf-8"
+    private static let script: StaticString = "text/javascript; charset=utf-8"
 
     /// The files by name.
     static let files: [String: File] = [
