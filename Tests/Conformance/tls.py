@@ -134,7 +134,7 @@ def running(*arguments, **options):
     made = TLSServer(*arguments, **options)
     try:
         yield made.start()
-        assert made.process.poll() is None, f"the server died; its log:\n{made.read_log()}"
+        assert not made.process.poll(), f"the server died; its log:\n{made.read_log()}"
     finally:
         made.kill()
 
