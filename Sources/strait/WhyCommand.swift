@@ -107,7 +107,7 @@ struct WhyCommand: AsyncParsableCommand {
         }
         let stories = (answer["decisions"]?.elements ?? []).map { story in
             (story["words"]?.elements ?? []).enumerated().map { index, line in
-                (index == 0 ? "" : "  ") + (line.text ?? "")
+                (index == 0 ? "" : "  ") + Printable.text(line.text ?? "")
             }.joined(separator: "\n")
         }
         guard !stories.isEmpty else {

@@ -56,6 +56,12 @@ internal import Testing
         }
     }
 
+    @Test func `names move no cursor`() throws {
+        let text = #"{"models":[{"model":"a\u001b[2Jb\u202ec"}],"server":{"name":"s\n"}}"#
+        let lines = TopPage(try JSONNode.read(Array(text.utf8))).lines(width: 80).map(\.text)
+        #expect(lines.contains { $0.hasPrefix("a·[2Jb·c ") } && lines[0].hasPrefix("s· "))
+    }
+
     @Test(arguments: [10, 24, 50])
     func `a page is no longer than the window`(height: Int) throws {
         let lines = try Self.lines(width: 80, height: height, models: 300)

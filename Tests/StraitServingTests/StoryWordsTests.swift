@@ -38,6 +38,12 @@ internal import Testing
         #expect(Self.lines(.waiting)[1] == "it waits, for 30.0 ms by now; its deadline passed 10.0 ms ago")
     }
 
+    @Test func `what a client calls it moves no cursor and makes up no line`() {
+        let head = Self.lines(.waiting) { $0.request.clientID = "a\u{1B}[2J\nrequest 8" }[0]
+        #expect(head.hasPrefix("request 7 (id \"a·[2J·request 8\"): low"))
+        #expect(Self.lines(.failed("one\r\ntwo"))[1] == "failed at +9.0 ms: one··two")
+    }
+
     @Test func `tests that it failed are told in numbers`() {
         let dropped = "given up at +9.0 ms while it waited: "
         let finish = BoundedFinish(.milliseconds(22), from: Self.arrived, Calibration())

@@ -59,8 +59,11 @@ package struct Weighing: Sendable {
         package let value: Double
     }
 
-    /// Requests named for one option.
+    /// Requests named for one option, and for all of them.
     package static let requestsNamed = 32
+    package static let requestsNamedInAll = 512
+    /// Options kept: the one that was chosen, and those that were looked at last.
+    package static let optionsKept = 48
 
     /// Whether a request is in one of the options.
     func names(_ request: RequestID) -> Bool { options.contains { $0.requests.contains(request) } }
@@ -74,16 +77,25 @@ package struct WeighingTray: Sendable {
     ///
     /// - Complexity: O(candidates · requests named); two allocations.
     mutating func record(_ candidates: [Candidate], chosen: Int?, _ state: SchedulerState, at now: Instant) {
+        let first = max(0, candidates.count - Weighing.optionsKept)
+        var kept = candidates[first...]
+        var place = chosen.map { $0 - first }
+        if let chosen, chosen < first {
+            kept = kept.dropFirst()
+            kept.insert(candidates[chosen], at: kept.startIndex)
+            place = 0
+        }
         var names: [RequestID] = []
-        names.reserveCapacity(candidates.reduce(0) { $0 + min($1.count + $1.fillerCount, Weighing.requestsNamed) })
-        for candidate in candidates { candidate.name(state, into: &names) }
+        let most = kept.reduce(0) { $0 + min($1.count + $1.fillerCount, Weighing.requestsNamed) }
+        names.reserveCapacity(min(most, Weighing.requestsNamedInAll))
+        for candidate in kept { candidate.name(state, into: &names) }
         var next = 0
-        let options = candidates.map { candidate in
-            let end = next + candidate.namedCount(state)
+        let options = kept.map { candidate in
+            let end = next + candidate.namedCount(state, after: next)
             defer { next = end }
             return candidate.option(state, requests: names[next..<end], at: now)
         }
-        last = Weighing(options: options, chosen: chosen)
+        last = Weighing(options: options, chosen: place)
     }
 
     /// Takes what was left since the last time.
@@ -107,25 +119,28 @@ extension Candidate {
 
     /// Where in its queues the requests stand that it would take and that are named. Those that it would pass over are
     /// low ones.
-    private func places(_ state: SchedulerState) -> (own: Range<Int>, filler: Range<Int>) {
+    ///
+    /// - Parameter named: requests that were named for other options.
+    private func places(_ state: SchedulerState, after named: Int) -> (own: Range<Int>, filler: Range<Int>) {
+        let most = min(Weighing.requestsNamed, Weighing.requestsNamedInAll - named)
         func range(_ count: Int, of queue: Int, from start: Int, atMost: Int) -> Range<Int> {
             start..<max(start, min(start + min(count, atMost), state.queues[queue].count))
         }
         let own = range(
-            count, of: queue, from: requestClass == .low ? skipped : 0, atMost: Weighing.requestsNamed)
+            count, of: queue, from: requestClass == .low ? skipped : 0, atMost: most)
         guard let filler, fillerCount > 0 else { return (own, 0..<0) }
-        let left = Weighing.requestsNamed - own.count
+        let left = most - own.count
         return (own, range(fillerCount, of: filler, from: skipped, atMost: left))
     }
 
-    fileprivate func namedCount(_ state: SchedulerState) -> Int {
-        let (own, filling) = places(state)
+    fileprivate func namedCount(_ state: SchedulerState, after named: Int) -> Int {
+        let (own, filling) = places(state, after: named)
         return own.count + filling.count
     }
 
     /// Names the requests that it would take.
     fileprivate func name(_ state: SchedulerState, into names: inout [RequestID]) {
-        let (own, filling) = places(state)
+        let (own, filling) = places(state, after: names.count)
         for position in own { names.append(state.queues[queue][position].request) }
         guard let filler else { return }
         for position in filling { names.append(state.queues[filler][position].request) }

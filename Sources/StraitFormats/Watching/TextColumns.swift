@@ -63,6 +63,8 @@ struct TextColumns {
 
     /// A text that is no longer than a width.
     static func cut(_ text: String, _ width: Int) -> String {
-        text.count <= width ? text : width > 1 ? text.prefix(width - 1) + "…" : String(text.prefix(max(0, width)))
+        let text = Printable.text(text)
+        return text.count <= width
+            ? text : width > 1 ? text.prefix(width - 1) + "…" : String(text.prefix(max(0, width)))
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import StraitCore
+internal import StraitFormats
 
 /// Puts the story of a request into words, for people who have to find out what went wrong. Every time but the arrival's is
 /// told from the arrival on, as `+14.2 ms`.
@@ -42,7 +43,8 @@ struct StoryWords {
         sayWeighed()
     }
 
-    mutating func say(_ line: String) { lines.append(line) }
+    /// Ids and messages come from others.
+    mutating func say(_ line: String) { lines.append(Printable.text(line)) }
 
     // -- what it was ----------------------------------------------------------------------------------------------
 
