@@ -108,6 +108,7 @@ if !serverTestsOnly {
             path: "Fuzzing/Sources/FuzzedDecoders", swiftSettings: swiftSettings),
         tests("FuzzTests", ["FuzzedDecoders"]),
         tests("StraitTensorTests", ["StraitTensor"]),
+        tests("StraitTelemetryTests", ["StraitTelemetry"]),
         tests("StraitCoreTests", ["StraitCore"]),
         tests("VirtualAcceleratorTests", ["VirtualAccelerator"]),
         tests("StraitFormatsTests", ["StraitFormats", "StraitCore"]),

@@ -3,6 +3,7 @@
 internal import StraitDevices
 internal import StraitFormats
 internal import StraitProtocol
+internal import StraitTelemetry
 internal import StraitTensor
 internal import Synchronization
 
@@ -85,6 +86,7 @@ extension TortureRun {
         if drains.ended != drains.begun { fail("a drain has not ended") }
         if !engine.drain(within: .zero) { fail("a drain waits for nothing") }
         checkCounts()
+        checkMetrics()
         checkLearned()
         do throws(ProtocolError) { try checkStories() } catch { fail("what is remembered cannot be told: \(error)") }
         recorded?.check(engine).map { fail($0) }
@@ -125,6 +127,41 @@ extension TortureRun {
         let laneTime = statistics.reduce(0) { $0 + $1.batches.reduce(0) { $0 + $1.computeInfer.nanoseconds } }
         let most = UInt64(clock.time.nanoseconds) * UInt64(devices.reduce(0) { $0 + $1.laneCount })
         if laneTime > most { fail("statistics have \(laneTime) ns of computing in at most \(most)") }
+    }
+
+    /// What the metrics tell of it.
+    private func checkMetrics() {
+        guard let metrics = engine.metrics() else { return fail("nothing was counted for the metrics") }
+        let meter = metrics.meter
+        for (index, numbers) in metrics.classes.enumerated() {
+            var counted: [String: Int] = [:]
+            for row in 0..<meter.ends.rows {
+                // Those that the scheduler never had are not among its arrivals.
+                for end in RequestEnd.allCases where ![.draining, .modelUnavailable, .noMemory].contains(end) {
+                    let column = EngineMeter.column(end, index == 0 ? .high : .low)
+                    counted[end.outcome, default: 0] += Int(meter.ends[row, column])
+                }
+            }
+            let counters = numbers.counters
+            let answered = counters.met + counters.late + counters.failed
+            if counted["cancelled"] != counters.cancelled { fail("the metrics miscount the cancelled") }
+            // A batch that was split has failed to the scheduler, and answered some.
+            if (counted["met"] ?? 0) + (counted["late"] ?? 0) + (counted["failed"] ?? 0) != answered {
+                fail("the metrics count \(counted), the scheduler \(counters)")
+            }
+            if counted["shed"] ?? 0 < counters.shed { fail("the metrics count too few that were shed") }
+            let latencies = (0..<meter.ends.rows).reduce(0) { $0 + Int(meter.latency.count($1 * 2 + index)) }
+            if latencies != (counted["met"] ?? 0) + (counted["late"] ?? 0) { fail("latencies are miscounted") }
+            if Int(meter.slack.count(index)) != counted["met"] { fail("slacks are miscounted") }
+            if Int(meter.lateness.count(index)) != counted["late"] { fail("latenesses are miscounted") }
+            if counters.arrived != counters.ended { fail("the metrics say that something is open") }
+        }
+        for (device, used) in zip(devices, meter.devices) {
+            let most = clock.time.nanoseconds * Int64(device.laneCount)
+            if used.busyNanoseconds(until: metrics.at) > most {
+                fail("\(device.name) was busy for longer than it was there")
+            }
+        }
     }
 
     /// What a next server would make of it.
