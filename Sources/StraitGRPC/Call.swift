@@ -36,7 +36,7 @@ final class Call {
     /// What came while all places of the stream were taken.
     var backlog: Backlog?
     var isTakingBacklog = false
-    /// When something came the last time; for a call that must send something.
+    /// When something came the last time, or went; for a call that must send something, or take its answer.
     var lastProgress = NIODeadline.distantPast
     /// Whether a unary call has had its message.
     var hasMessage = false
@@ -50,6 +50,8 @@ final class Call {
     var ending: Ending?
     /// Whether it waits for windows or for the socket.
     var isQueued = false
+    /// Whether its answer could not be sent in one go, and waits for its client.
+    var isStuck = false
     /// Whether nothing is sent any more: it has ended, or nobody wants to hear.
     var isOver = false
 

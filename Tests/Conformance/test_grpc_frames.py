@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from grpc_client import INFER, raw_call
 from test_grpc_gate import (DATA, END_HEADERS, END_STREAM, HEADERS, PREFACE, RESET, SETTINGS, WINDOW, AWAY, Connection,
-                            good, is_served, speaking)
+                            good, is_served, own_server, speaking)
 from server import ANSWER_LIMIT
 from tritonclient.grpc import service_pb2
 
@@ -330,3 +330,18 @@ def test_typed_and_raw_arrays_of_every_alignment_are_read(server):
             request.inputs.add(name="INPUT0", datatype="FP32", shape=values.shape)
             _, told = call(request.SerializeToString())
             assert told.raw_output_contents[0] == values.tobytes()
+
+
+def test_who_takes_nothing_of_an_answer_loses_it(tmp_path):
+    """Its memory would else be held as long as the client likes."""
+    with own_server(tmp_path, "--idle-timeout-secs", "1") as server, speaking(server) as connection:
+        send(connection, SETTINGS, 0, 0, struct.pack(">HI", 4, 100))
+        opened(connection, 1, block())
+        connection.data(1, good(1000), end=True)
+        connection.socket.settimeout(ANSWER_LIMIT)
+        message = b""
+        while (frame := connection.next({DATA, RESET}, 1))[0] == DATA:
+            message += frame[2]
+        assert len(message) == 100
+        assert int.from_bytes(frame[2]) == 8
+        assert is_served(server)

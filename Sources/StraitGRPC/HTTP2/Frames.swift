@@ -33,6 +33,7 @@ enum FrameError: UInt32 {
     case streamClosed = 5
     case frameSize = 6
     case refused = 7
+    case cancelled = 8
     case compression = 9
     case tooMuch = 11
 }

@@ -42,10 +42,13 @@ extension GRPCConnection {
 
     private func sendMore(of call: Call) {
         while let response = call.outgoing.first {
+            let sent = call.sentOfFirst
             guard write(response, of: call) else {
-                call.isQueued = true
+                if call.sentOfFirst > sent || !call.isStuck { call.lastProgress = .now() }
+                (call.isQueued, call.isStuck) = (true, true)
                 return queued.append(call)
             }
+            call.isStuck = false
             call.outgoing.removeFirst()
             call.sentOfFirst = 0
             call.inFlight -= 1

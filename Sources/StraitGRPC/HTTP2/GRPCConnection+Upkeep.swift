@@ -37,6 +37,11 @@ extension GRPCConnection {
                 call,
                 ProtocolError(.unavailable, "no more of the message has come for \(limits.idleSeconds) s"))
         }
+        // Whose client takes nothing of an answer must not hold its memory for ever.
+        for call in calls.values where call.isStuck && now - call.lastProgress >= idle {
+            output.writeReset(call.stream, .cancelled)
+            forget(call)
+        }
         if pingedAt == nil, now - lastRead >= .seconds(GRPCLimits.keepaliveSeconds) {
             pingedAt = now
             output.writePing(Self.keepalivePing, isAnswer: false)
