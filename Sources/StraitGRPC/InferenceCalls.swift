@@ -25,7 +25,7 @@ extension GRPCConnection {
         let asked: WireRequest
         do {
             let plain = try message.plain(call.head.coding, limit: limits.messageBytes, pool: service.pool)
-            asked = try WireRequestDecoder.decode(plain.bytes, pool: service.pool, home: plain.home)
+            asked = try WireRequestDecoder.decode(plain.bytes, pool: service.pool, last: &lastMessage, home: plain.home)
             withExtendedLifetime(plain.home) {}
         } catch let failure as WireFailure {
             service.engine.noteRefused(failure.error, nil, model: nil)

@@ -65,6 +65,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var isReadHeld = false
     /// The last request's path and where it led, which is where the next one's leads, mostly.
     private var lastRoute: (method: HTTPMethod, target: String, outcome: Route.Outcome)?
+    private var lastRequest = LastRequest()
     /// The memory for replies.
     private var output = ByteBuffer()
     /// Whether all of the request has come.
@@ -376,7 +377,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         do {
             let request = try InferenceRequestDecoder.decode(
                 body: slab, range: range, jsonLength: inference.jsonLength, model: inference.model.specification,
-                pool: service.pool)
+                pool: service.pool, last: &lastRequest)
             let model = inference.model
             let (service, turn) = (service, turn)
             let box = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)

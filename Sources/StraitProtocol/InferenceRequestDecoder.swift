@@ -26,11 +26,13 @@ package enum InferenceRequestDecoder {
     ///   - model: What is asked; a raw request, which is a tensor without any JSON, says nothing of name, type or shape.
     ///     Nil where raw requests are not taken.
     ///   - pool: Where the memory for JSON tensors comes from.
+    ///   - last: What is remembered of the last request of the same client.
     /// - Throws: ``ProtocolError``: `invalidArgument` with the JSON path, `unsupported` for parts of the protocol that
     ///   the server does not have, `resourceExhausted` or `payloadTooLarge` where the pool has no memory.
     /// - Complexity: O(bytes of JSON).
     package static func decode(
-        body: Slab, range: Range<Int>, jsonLength: Int?, model: ModelSpecification? = nil, pool: SlabPool
+        body: Slab, range: Range<Int>, jsonLength: Int?, model: ModelSpecification? = nil, pool: SlabPool,
+        last: inout LastRequest
     ) throws(ProtocolError) -> InferenceRequest {
         guard range.lowerBound >= 0, range.upperBound <= body.bytes.count else {
             throw ProtocolError(.failedInternally, "the body's range \(range) lies outside its memory")
@@ -50,7 +52,13 @@ package enum InferenceRequestDecoder {
         reader.hasBinaryPart = jsonLength != nil
         defer { withExtendedLifetime(body) {} }
         do throws(ProtocolError) {
-            try reader.readRequest()
+            let text = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(body.bytes)[json])
+            if let outline = last.outline(of: text) {
+                reader.outline = outline
+            } else {
+                try reader.readRequest()
+                last.remember(text, reader.outline)
+            }
             let (inputs, shared) = try reader.makeTensors(pool: pool)
             return InferenceRequest(
                 id: reader.id, priority: reader.priority, timeoutMicroseconds: reader.timeout, inputs: inputs,
@@ -58,5 +66,12 @@ package enum InferenceRequestDecoder {
         } catch {
             throw ProtocolError(error.code, "\(reader.path): \(error.message)")
         }
+    }
+    /// Decodes a body of which nothing like it came before.
+    package static func decode(
+        body: Slab, range: Range<Int>, jsonLength: Int?, model: ModelSpecification? = nil, pool: SlabPool
+    ) throws(ProtocolError) -> InferenceRequest {
+        var last = LastRequest()
+        return try decode(body: body, range: range, jsonLength: jsonLength, model: model, pool: pool, last: &last)
     }
 }

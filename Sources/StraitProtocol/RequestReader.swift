@@ -66,6 +66,20 @@ struct RequestReader {
         self.scanner = JSONScanner(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(body.bytes)[json]))
     }
 
+    /// All that was read of the JSON part.
+    var outline: RequestOutline {
+        get {
+            RequestOutline(
+                id: id, priority: priority, timeout: timeout, binaryOutputsByDefault: binaryOutputsByDefault,
+                inputs: inputs, outputs: outputs)
+        }
+        set {
+            (id, priority, timeout) = (newValue.id, newValue.priority, newValue.timeout)
+            binaryOutputsByDefault = newValue.binaryOutputsByDefault
+            (inputs, outputs) = (newValue.inputs, newValue.outputs)
+        }
+    }
+
     // -- the request ---------------------------------------------------------------------------------------------
 
     /// Reads the JSON part; tensor data is only located.

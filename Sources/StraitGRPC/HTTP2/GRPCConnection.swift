@@ -38,6 +38,7 @@ final class GRPCConnection: ChannelDuplexHandler {
     private var isReadHeld = false
 
     // -- calls
+    var lastMessage = LastMessage()
     var calls: [Int: Call] = [:]
     /// Calls that wait for windows or for the socket.
     var queued: [Call] = []

@@ -30,16 +30,23 @@ package enum WireRequestDecoder {
     ///
     /// - Parameters:
     ///   - pool: where the memory for the tensors comes from.
+    ///   - last: what is remembered of the last request of the same client.
     ///   - home: the slab that the message lies in, and where, if it does; nobody writes to it any more.
     /// - Throws: ``WireFailure``: `invalidArgument` with the path of the field, `unsupported` for parts of the protocol
     ///   that the server does not have, `resourceExhausted` or `payloadTooLarge` where the pool has no memory.
     /// - Complexity: O(bytes).
     package static func decode(
-        _ message: UnsafeRawBufferPointer, pool: SlabPool, home: (slab: Slab, offset: Int)? = nil
+        _ message: UnsafeRawBufferPointer, pool: SlabPool, last: inout LastMessage,
+        home: (slab: Slab, offset: Int)? = nil
     ) throws(WireFailure) -> WireRequest {
         var reader = WireRequestReader(message: message)
         do throws(ProtocolError) {
-            try reader.readRequest()
+            if let outline = last.outline(of: message) {
+                reader.outline = outline
+            } else {
+                try reader.readRequest()
+                last.remember(message, reader.outline)
+            }
             let (inputs, shared) = try reader.makeTensors(pool: pool, home: home)
             let request = InferenceRequest(
                 id: reader.id, priority: reader.priority, timeoutMicroseconds: reader.timeout, inputs: inputs,
@@ -52,6 +59,14 @@ package enum WireRequestDecoder {
                 id: reader.id, error: ProtocolError(error.code, "\(reader.path): \(error.message)"))
         }
     }
+    /// Decodes a message of which nothing like it came before.
+    package static func decode(
+        _ message: UnsafeRawBufferPointer, pool: SlabPool
+    ) throws(WireFailure) -> WireRequest {
+        var last = LastMessage()
+        return try decode(message, pool: pool, last: &last)
+    }
+
     /// Where the first of `raw_input_contents` begins, in a message of which the start has come; nil where that does not
     /// tell. Whoever collects the message can then put it so that the tensor is aligned.
     ///

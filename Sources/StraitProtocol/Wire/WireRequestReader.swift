@@ -32,6 +32,20 @@ struct WireRequestReader {
 
     init(message: UnsafeRawBufferPointer) { self.message = message }
 
+    /// All that was read but for the tensors.
+    var outline: WireOutline {
+        get {
+            WireOutline(
+                modelName: modelName, modelVersion: modelVersion, id: id, priority: priority, timeout: timeout,
+                inputs: inputs, outputs: outputs, raw: raw)
+        }
+        set {
+            (modelName, modelVersion, id) = (newValue.modelName, newValue.modelVersion, newValue.id)
+            (priority, timeout) = (newValue.priority, newValue.timeout)
+            (inputs, outputs, raw) = (newValue.inputs, newValue.outputs, newValue.raw)
+        }
+    }
+
     // -- the request ---------------------------------------------------------------------------------------------
 
     /// Reads everything but tensor data, which is only located.
