@@ -35,7 +35,7 @@ package enum FileDigest {
 }
 
 /// SHA-256 (FIPS 180-4) of bytes that come in pieces. Ours, because the packages that have it weigh more than the server;
-/// it guards against mistakes here, not against attackers.
+/// of files it guards against mistakes; of tokens, which are long and random, it tells nothing back.
 struct SHA256: Sendable {
     private var state: SIMD8<UInt32> = [
         0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,

@@ -3,6 +3,7 @@
 internal import NIOCore
 internal import StraitCore
 internal import StraitProtocol
+internal import StraitServing
 internal import StraitTensor
 
 /// How a call ends: its status, and what goes with that.
@@ -56,6 +57,10 @@ final class Call {
     var isOver = false
 
     // -- requests
+    /// Who calls.
+    var caller = Caller.unknown
+    /// The place of its one request among its tenant's.
+    var permit: Permit?
     /// Requests that the engine has, by numbers of the call's own; nil where what to cancel it by is not known.
     var requests: [Int: RequestID] = [:]
     /// The one request of a call that has no more.

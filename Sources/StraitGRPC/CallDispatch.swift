@@ -16,6 +16,7 @@ extension GRPCConnection {
             return finish(
                 call, Ending(status: problem.grpcStatus, message: problem.message, metadata: [codings]))
         }
+        guard enter(call) else { return }
         if call.deadline != nil { watchDeadline(of: call) }
     }
 
@@ -119,6 +120,7 @@ extension GRPCConnection {
         let plain: MessageAssembly.Message
         do throws(ProtocolError) {
             plain = try message.plain(call.head.coding, limit: GRPCLimits.controlMessageBytes, pool: service.pool)
+            try check(plain.bytes, of: control, call)
         } catch {
             return finish(call, error)
         }

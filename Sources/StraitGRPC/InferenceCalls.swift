@@ -55,11 +55,13 @@ extension GRPCConnection {
         }
         let model: ServedModel
         do throws(ProtocolError) {
+            try call.caller.check(model: asked.modelName)
             model = try service.catalog.find(asked.modelName, version: asked.modelVersion)
         } catch {
             service.engine.noteRefused(error, nil, model: nil)
             throw Refusal(error)
         }
+        let permit = try self.permit(for: call, at: arrived, isStreamed: isStreamed)
         var request = asked.request
         // The earlier of the request's own deadline and the call's.
         if let left = call.microsecondsLeft(at: arrived) {
@@ -71,7 +73,9 @@ extension GRPCConnection {
             (connection: self, asked: Asked(call: call, request: request, model: model, number: number, span: span)),
             eventLoop: eventLoop)
         let eventLoop = eventLoop
-        let id = try service.infer(request, on: model, arrived: arrived, span: span) { reply in
+        let id = try service.infer(
+            request, on: model, arrived: arrived, span: span, caller: call.caller, permit: permit
+        ) { reply in
             // A lane answers; the call goes on where its connection lives.
             eventLoop.execute {
                 let (connection, asked) = bound.value
@@ -115,7 +119,7 @@ extension GRPCConnection {
     }
 
     /// Says why a request has no results: with the status of its call, or in a stream with its id.
-    private func refuse(
+    func refuse(
         _ refusal: Refusal, id: String, _ call: Call, isStreamed: Bool, _ span: RequestSpan? = nil
     ) {
         defer {

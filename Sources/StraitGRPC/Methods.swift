@@ -23,6 +23,8 @@ enum Method: Sendable {
 struct ControlCall: Sendable {
     typealias Completion = @Sendable (Result<[UInt8], ProtocolError>) -> Void
 
+    /// What it asks for, which decides who may.
+    let operation: Operation
     /// Answers a message; the completion is called once, on any thread.
     let answer: @Sendable (_ message: UnsafeRawBufferPointer, _ completion: @escaping Completion) -> Void
 
@@ -31,6 +33,7 @@ struct ControlCall: Sendable {
         _ name: String, _ log: ServerLog,
         _ work: @escaping @Sendable (Request, @escaping @Sendable (Result<Response, ProtocolError>) -> Void) -> Void
     ) {
+        operation = Self.operation(name)
         answer = { message, completion in
             let request: Request
             do throws(ProtocolError) {

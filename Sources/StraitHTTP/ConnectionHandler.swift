@@ -44,9 +44,13 @@ final class ConnectionHandler: ChannelDuplexHandler {
         let jsonLength: Int?
         let fallbackTimeout: Duration?
         let span: RequestSpan?
+        let caller: Caller
+        let permit: Permit?
     }
 
-    private let control: ServerControl
+    let control: ServerControl
+    /// Who may send what on this connection; nil before the first request.
+    var access: ConnectionAccess?
     private let service: InferenceService
     private let limits: HTTPLimits
     private let readiness: Readiness
@@ -221,22 +225,34 @@ final class ConnectionHandler: ChannelDuplexHandler {
             reply.headers.append(("Allow", names))
             return discard(reply, context)
         }
+        let caller: Caller
+        do throws(ProtocolError) {
+            caller = try enter(route, head, context)
+        } catch {
+            if route.operation == .infer { service.engine.noteRefused(error, nil, model: nil) }
+            return discard(HTTPReply(error), context)
+        }
         guard route.operation == .infer else { return beginControl(route, head, announced, context) }
         if let announced, announced > limits.bodyBytes {
             service.engine.noteRefused(Self.tooLarge(limits.bodyBytes), nil, model: nil)
             return refuseBody(context, limit: limits.bodyBytes)
         }
         do {
-            let inference = try self.inference(head, model: route.model ?? "", version: route.version)
+            let inference = try self.inference(head, model: route.model ?? "", version: route.version, caller)
             let coding = try ContentCoding.ofRequest(head.headers.first(name: "content-encoding"))
             let collector = BodyCollector(
                 pool: service.pool, announced: announced, jsonLength: inference.jsonLength, limit: limits.bodyBytes,
                 decompressor: try coding.map(Decompressor.init))
             letContinue(head, context)
             state = .collecting(inference, collector)
-        } catch {
+        } catch let error as ProtocolError {
             service.engine.noteRefused(error, nil, model: nil)
             discard(HTTPReply(error), context)
+        } catch let refusal as Refusal {
+            service.engine.noteOverLimit()
+            discard(HTTPReply(refusal), context)
+        } catch {
+            discard(HTTPReply(.internalServerError, error: "\(error)"), context)
         }
     }
 
@@ -256,18 +272,20 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     private func inference(
-        _ head: HTTPRequestHead, model name: String, version: String?
-    ) throws(ProtocolError) -> Inference {
+        _ head: HTTPRequestHead, model name: String, version: String?, _ caller: Caller
+    ) throws -> Inference {
         guard readiness.isReady else { throw ProtocolError(.unavailable, "the server is draining; ask another one") }
         let model = try service.catalog.find(name, version: version)
         let arrived = service.engine.now()
+        let permit = try caller.enter(at: arrived)
         return Inference(
             model: model, arrived: arrived,
             jsonLength: try Self.number(in: HTTPReply.jsonLengthHeader, of: head),
             // Milliseconds, as Envoy sends the time it will wait itself.
             fallbackTimeout: try Self.number(in: "x-envoy-expected-rq-timeout-ms", of: head)
                 .map { .milliseconds(Double($0)) },
-            span: control.tracer?.beginHTTP(model: name, arrived: arrived) { head.headers[$0] })
+            span: control.tracer?.beginHTTP(model: name, arrived: arrived) { head.headers[$0] },
+            caller: caller, permit: permit)
     }
 
     /// The value of a header that holds a whole number; nil where the header is absent.
@@ -386,7 +404,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
             state = .waiting(nil)
             let id = try service.infer(
                 request, on: model, arrived: inference.arrived, fallbackTimeout: inference.fallbackTimeout,
-                span: inference.span
+                span: inference.span, caller: inference.caller, permit: inference.permit
             ) { reply in
                 eventLoop.execute {
                     let (handler, context) = box.value

@@ -29,7 +29,10 @@ struct HTTPReply {
         self.init(status: status, json: Documents.errorBody(message))
     }
 
-    init(_ error: ProtocolError) { self.init(HTTPResponseStatus(statusCode: error.httpStatus), error: error.message) }
+    init(_ error: ProtocolError) {
+        self.init(HTTPResponseStatus(statusCode: error.httpStatus), error: error.message)
+        if error.code == .unauthenticated { headers.append(("WWW-Authenticate", "Bearer realm=\"strait\"")) }
+    }
 
     init(_ refusal: Refusal) {
         self.init(refusal.error)

@@ -30,10 +30,11 @@ enum EncodedRequest: Sendable {
     static func metadata(of model: String, _ plan: LoadPlan) throws(LoadError) -> EncodedRequest {
         guard plan.transport == .grpc else {
             return http(.GET, path: plan.server.path(ofModel: model), server: plan.server, body: nil, keepAlive: false)
+                .with(token: plan.token)
         }
         var message = Inference_ModelMetadataRequest()
         message.name = model
-        return try grpc("ModelMetadata", message, server: plan.server)
+        return try grpc("ModelMetadata", message, server: plan.server).with(token: plan.token)
     }
 
     /// Asks a model.
@@ -45,7 +46,8 @@ enum EncodedRequest: Sendable {
             let body = try RequestBody(template, requestClass: requestClass, timeout: timeout, encoding: plan.encoding)
             return http(
                 .POST, path: plan.server.path(ofModel: model) + "/infer", server: plan.server, body: body,
-                keepAlive: keepAlive)
+                keepAlive: keepAlive
+            ).with(token: plan.token)
         }
         var message = Inference_ModelInferRequest()
         message.modelName = model
@@ -60,7 +62,20 @@ enum EncodedRequest: Sendable {
         }
         message.outputs = template.outputs.map { name in .with { $0.name = name } }
         message.rawInputContents = template.inputs.map { .init($0.bytes) }
-        return try grpc("ModelInfer", message, server: plan.server)
+        return try grpc("ModelInfer", message, server: plan.server).with(token: plan.token)
+    }
+
+    /// The same with a token that says whose it is; nil for nobody's.
+    private func with(token: String?) -> EncodedRequest {
+        guard let token else { return self }
+        switch self {
+        case .http(var head, let body):
+            head.headers.add(name: "Authorization", value: "Bearer \(token)")
+            return .http(head, body)
+        case .grpc(var headers, let body):
+            headers.add(name: "authorization", value: "Bearer \(token)")
+            return .grpc(headers, body)
+        }
     }
 
     /// The header that tells the JSON part of a body from the binary tensors behind it.

@@ -51,6 +51,8 @@ package struct LoadPlan: Sendable {
     package var encoding: Encoding = .binary
     /// What is spoken.
     package var transport: Transport = .http
+    /// What says whose requests they are, for a server that wants to know; nil for nobody's.
+    package var token: String?
     /// The most connections opened.
     package var maximumConnections = 256
     /// Event-loop threads.
@@ -119,6 +121,9 @@ package struct LoadPlan: Sendable {
                 "The concurrency is \(outstanding): expected \(threads) (one for each thread) to "
                     + "\(Self.maximumConnectionLimit).")
         }
+        try require(
+            token.map { !$0.isEmpty && $0.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } } ?? true,
+            "The token is empty or has characters that no header takes.")
         try require(
             transport == .http || encoding == .binary, "gRPC has no JSON: leave --encoding json to --protocol http.")
         try require((0...1).contains(highShare), "The high share is \(highShare): expected 0 to 1.")

@@ -27,6 +27,10 @@ package struct ProtocolError: Error, Sendable, Equatable, CustomStringConvertibl
         case unsupported
         /// The request is larger than the server will ever accept.
         case payloadTooLarge
+        /// Nobody is known who sent this: it lacks a token that counts.
+        case unauthenticated
+        /// Whoever sent this may not do that.
+        case permissionDenied
     }
 
     /// The kind of failure.
@@ -53,6 +57,8 @@ package struct ProtocolError: Error, Sendable, Equatable, CustomStringConvertibl
         case .failedInternally: 500
         case .unsupported: 501
         case .payloadTooLarge: 413
+        case .unauthenticated: 401
+        case .permissionDenied: 403
         }
     }
 
@@ -64,10 +70,12 @@ package struct ProtocolError: Error, Sendable, Equatable, CustomStringConvertibl
         case .deadlineExceeded: 4
         case .notFound: 5
         case .alreadyExists: 6
+        case .permissionDenied: 7
         case .resourceExhausted, .payloadTooLarge: 8
         case .unsupported: 12
         case .failedInternally: 13
         case .unavailable: 14
+        case .unauthenticated: 16
         }
     }
 

@@ -56,23 +56,28 @@ package struct InferenceService: Sendable {
     ///   - arrived: when the request reached the server.
     ///   - fallbackTimeout: what the transport knows of the client's patience, where the request itself says nothing.
     ///   - span: of a request that is traced.
+    ///   - caller: who asks; the transport has checked that it may use the model.
+    ///   - permit: its place among its tenant's requests, given back before the completion is called.
     ///   - completion: called exactly once unless this throws, on any thread, possibly before this returns.
     /// - Returns: what to cancel it by.
     /// - Throws: ``Refusal`` for a request that does not fit the model, or for which there is no memory.
     package func infer(
         _ request: InferenceRequest, on model: ServedModel, arrived: Instant, fallbackTimeout: Duration? = nil,
-        span: RequestSpan? = nil, completion: @escaping @Sendable (Reply) -> Void
+        span: RequestSpan? = nil, caller: Caller = .trusted, permit: Permit? = nil,
+        completion: @escaping @Sendable (Reply) -> Void
     ) throws(Refusal) -> RequestID? {
         let rows: Int
+        let requestClass: RequestClass
         var request = request
         do {
+            try caller.checkSharedMemory(of: request)
+            requestClass = try self.requestClass(of: request, model, caller)
             try readShared(&request)
             rows = try validate(request: request, against: model.specification).rows
         } catch {
-            engine.noteRefused(error, requestClass(of: request, model), model: model)
+            engine.noteRefused(error, askedClass(of: request, model), model: model)
             throw Refusal(error)
         }
-        let requestClass = requestClass(of: request, model)
         let timeout = request.timeoutMicroseconds.map { Duration.microseconds($0) } ?? fallbackTimeout
         let patience = timeout ?? model.specification.deadlineMilliseconds.map { Duration.milliseconds($0) }
         let usual = requestClass == .high ? defaultDeadlines.high : defaultDeadlines.low
@@ -85,17 +90,27 @@ package struct InferenceService: Sendable {
                 retryAfter: Self.memoryRetry)
             throw engine.turnAway(submission, .tensorMemoryFull, refusal)
         }
-        guard let span else { return engine.submit(submission, completion: completion) }
-        span.noteSubmitted(submission, id: request.id)
+        guard span != nil || permit != nil else { return engine.submit(submission, completion: completion) }
+        span?.noteSubmitted(submission, id: request.id)
         return engine.submit(submission) { reply in
-            span.noteReply(reply)
+            permit?.end()
+            span?.noteReply(reply)
             completion(reply)
         }
     }
 
-    private func requestClass(of request: InferenceRequest, _ model: ServedModel) -> RequestClass {
-        if let priority = request.priority { return priority == 1 ? .high : .low }
-        return model.specification.defaultClass == .high ? .high : .low
+    private func requestClass(
+        of request: InferenceRequest, _ model: ServedModel, _ caller: Caller
+    ) throws(ProtocolError) -> RequestClass {
+        try caller.requestClass(claimed: claimedClass(of: request), usual: askedClass(of: request, model))
+    }
+
+    private func askedClass(of request: InferenceRequest, _ model: ServedModel) -> RequestClass {
+        claimedClass(of: request) ?? (model.specification.defaultClass == .high ? .high : .low)
+    }
+
+    private func claimedClass(of request: InferenceRequest) -> RequestClass? {
+        request.priority.map { $0 == 1 ? .high : .low }
     }
 
     /// The response to a request that ran, with the outputs it asked for, in the form it asked for. Those that go into

@@ -33,10 +33,13 @@ package struct ServerControl: Sendable {
     package let tracer: Tracer?
     /// The log and its settings.
     package let log: ServerLog
+    /// Who may do what.
+    package let access: AccessControl
 
     package init(
         service: InferenceService, description: ServerDescription, readiness: Readiness,
-        traces: TraceControl = TraceControl(), tracer: Tracer? = nil, log: ServerLog
+        traces: TraceControl = TraceControl(), tracer: Tracer? = nil, log: ServerLog,
+        access: AccessControl = AccessControl()
     ) {
         self.service = service
         self.description = description
@@ -44,6 +47,7 @@ package struct ServerControl: Sendable {
         self.traces = traces
         self.tracer = tracer
         self.log = log
+        self.access = access
     }
 
     /// What has been counted: of all models, of one, or of one of its versions.

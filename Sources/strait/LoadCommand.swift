@@ -82,6 +82,12 @@ struct LoadCommand: AsyncParsableCommand {
     @Option(help: "Cores to pin those threads to, such as 1 or 0,2-3.")
     var cores: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "A token for a server that wants one; also taken from $STRAIT_TOKEN, where other users do not see it.",
+            valueName: "token"))
+    var token: String?
+
     @Option(help: "Write the result to this file as JSON, one object for each class and model; - for standard output.")
     var json: String?
 
@@ -118,6 +124,7 @@ struct LoadCommand: AsyncParsableCommand {
         let server = try ServerAddress(url: url ?? "127.0.0.1", transport: transport)
         var plan = LoadPlan(server: server, targets: targets, pace: pace)
         plan.transport = transport
+        plan.token = token ?? Surroundings.environment["STRAIT_TOKEN"]
         plan.highShare = highShare
         plan.duration = try Duration(text: duration)
         plan.warmup = try Duration(text: warmup)

@@ -37,8 +37,10 @@ struct ServeCommand: ParsableCommand {
     @OptionGroup var metricsOptions: MetricsOptions
     @OptionGroup var tlsOptions: TLSOptions
 
-    /// What the server waits for: what ends it, and what makes it read its certificates again.
-    private var signals: [CInt] { [SIGTERM, SIGINT] + (tlsOptions.tlsCertificate == nil ? [] : [SIGHUP]) }
+    /// What the server waits for: what ends it, and what makes it read its certificates and tokens again.
+    private var signals: [CInt] {
+        [SIGTERM, SIGINT] + (tlsOptions.tlsCertificate == nil && options.access.tokens == nil ? [] : [SIGHUP])
+    }
 
     func run() throws {
         let log = ServerLog(options.logging.settings, write: Console.log)
@@ -58,6 +60,7 @@ struct ServeCommand: ParsableCommand {
         ProcessLimits.keepTensorMemory()
         try makeRoomForConnections(log)
         let specifications = try options.specifications
+        let access = try options.access.control(places: options.maxQueue, log: log.note)
         let library = try findOnnxRuntime(isNeeded: !specifications.allSatisfy(\.isVirtual), log)
         let pool = SlabPool(budget: options.mostTensorMemory << 20)
         let devices = try ServeDevices(
@@ -120,7 +123,8 @@ struct ServeCommand: ParsableCommand {
         let control = ServerControl(
             service: service,
             description: ServerDescription(name: "strait", version: Strait.version, lanes: devices.laneCount),
-            readiness: Readiness(), traces: tracing?.control ?? TraceControl(), tracer: tracing?.tracer, log: log)
+            readiness: Readiness(), traces: tracing?.control ?? TraceControl(), tracer: tracing?.tracer, log: log,
+            access: access)
         var limits = HTTPLimits()
         limits.bodyBytes = min(options.maxBody << 20, pool.budget)
         limits.connections = options.maxConnections
@@ -152,6 +156,7 @@ struct ServeCommand: ParsableCommand {
 
         var signal = ProcessLimits.waitForSignal(signals)
         while signal == SIGHUP {
+            if options.access.tokens != nil { access.reload(log: log.note) }
             if let tls { TLSOptions.reload(tls, log: log) }
             signal = ProcessLimits.waitForSignal(signals)
         }

@@ -142,6 +142,8 @@ struct ServeOptions: ParsableArguments {
                 + "on the loader's path.", valueName: "path"))
     var onnxRuntime: String?
 
+    @OptionGroup var access: AccessOptions
+
     /// The tensor memory asked for, or the usual, in MiB.
     var mostTensorMemory: Int { tensorMemory ?? 1024 }
 

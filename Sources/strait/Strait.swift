@@ -15,7 +15,7 @@ struct Strait: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, LoadCommand.self, ModelsCommand.self, SimulateCommand.self, EvaluateCommand.self,
             EstimatorsCommand.self, CoreCommand.self, DemoCommand.self, FidelityCommand.self, ProfileCommand.self,
-            GPUCheckCommand.self, WhyCommand.self, TopCommand.self, WatchCommand.self,
+            GPUCheckCommand.self, WhyCommand.self, TopCommand.self, WatchCommand.self, TokenCommand.self,
         ])
 
     /// What clients are told too.

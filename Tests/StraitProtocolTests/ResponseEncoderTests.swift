@@ -114,7 +114,8 @@ internal import Testing
         let expected: [(ProtocolError.Code, Int, Int)] = [
             (.invalidArgument, 400, 3), (.notFound, 404, 5), (.unavailable, 503, 14), (.resourceExhausted, 429, 8),
             (.deadlineExceeded, 504, 4), (.cancelled, 499, 1), (.failedInternally, 500, 13), (.unsupported, 501, 12),
-            (.payloadTooLarge, 413, 8), (.alreadyExists, 400, 6),
+            (.payloadTooLarge, 413, 8), (.alreadyExists, 400, 6), (.unauthenticated, 401, 16),
+            (.permissionDenied, 403, 7),
         ]
         #expect(expected.count == ProtocolError.Code.allCases.count)
         for (code, http, grpc) in expected {

@@ -37,6 +37,9 @@ final class GRPCConnection: ChannelDuplexHandler {
     var nuisance = (since: NIODeadline.distantPast, count: 0)
     private var isReadHeld = false
 
+    /// Who may call what on this connection; nil before the first call.
+    var access: ConnectionAccess?
+
     // -- calls
     var lastMessage = LastMessage()
     var calls: [Int: Call] = [:]

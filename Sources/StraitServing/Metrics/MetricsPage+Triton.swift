@@ -52,10 +52,10 @@ extension MetricsPage {
             "REJECTED",
             [
                 .hopelessOnArrival, .hopelessInQueue, .queueFull, .modelQueueFull, .modelUnloaded, .modelUnavailable,
-                .draining, .noMemory,
+                .draining, .noMemory, .tenantLimit,
             ]
         ),
-        ("CANCELED", [.cancelled]), ("BACKEND", [.failed]), ("OTHER", [.malformed, .unknownModel, .tooLarge]),
+        ("CANCELED", [.cancelled]), ("BACKEND", [.failed]), ("OTHER", [.malformed, .unknownModel, .tooLarge, .denied]),
     ]
 
     private mutating func family(

@@ -35,6 +35,10 @@ enum RequestEnd: Int, Sendable, Hashable, CaseIterable {
     case unknownModel
     /// It was larger than the server takes.
     case tooLarge
+    /// Its client is not known, or may not do that.
+    case denied
+    /// Not run: its tenant had sent as much as it may.
+    case tenantLimit
 
     /// How it ended, in a word.
     var outcome: String {
@@ -42,11 +46,11 @@ enum RequestEnd: Int, Sendable, Hashable, CaseIterable {
         case .met: "met"
         case .late: "late"
         case .hopelessOnArrival, .hopelessInQueue, .queueFull, .modelQueueFull, .modelUnloaded, .modelUnavailable,
-            .draining, .noMemory:
+            .draining, .noMemory, .tenantLimit:
             "shed"
         case .cancelled: "cancelled"
         case .failed: "failed"
-        case .malformed, .unknownModel, .tooLarge: "invalid"
+        case .malformed, .unknownModel, .tooLarge, .denied: "invalid"
         }
     }
 
@@ -65,11 +69,13 @@ enum RequestEnd: Int, Sendable, Hashable, CaseIterable {
         case .malformed: "malformed"
         case .unknownModel: "unknown_model"
         case .tooLarge: "too_large"
+        case .denied: "denied"
+        case .tenantLimit: "tenant_limit"
         }
     }
 
     /// Whether only requests that were read end so, whose class is therefore known: these series are there from the start.
-    var isUsual: Bool { outcome != "invalid" }
+    var isUsual: Bool { outcome != "invalid" && self != .tenantLimit }
 
     /// How a request ended that the scheduler had.
     init(_ outcome: Outcome, _ reply: Reply) {
@@ -110,6 +116,7 @@ enum RequestEnd: Int, Sendable, Hashable, CaseIterable {
         case .cancelled: self = .cancelled
         case .deadlineExceeded: self = .hopelessOnArrival
         case .failedInternally: self = .failed
+        case .unauthenticated, .permissionDenied: self = .denied
         }
     }
 }
