@@ -85,11 +85,12 @@ def measure(options, folder, way, seed):
             deadline, tenant = FLOODS[way]
             flood = load(server, tenant, options, seed + 50, "--rate", FLOOD_RATE, "--high-share", 1, "--deadline-high-ms",
                          deadline)
-        calm = rows(load(server, "calm", options, seed, "--rate", CALM_RATE, "--high-share", 0.5, "--deadline-high-ms", HIGH_MS,
+        calm = rows(load(server, "calm", options, seed, "--rate", options.rate, "--high-share", 0.5, "--deadline-high-ms", HIGH_MS,
                          "--deadline-low-ms", LOW_MS))
         flooded = side.total(rows(flood)) if flood else None
-    found = {"way": way, "seed": seed, "sent": side.total(calm)["sent"],
-             "client_lag_p99_ms": side.total(calm)["client_lag_p99_ms"]}
+    own = [row for row in calm if row["class"] in CLASSES and row["model"] == MODEL]
+    found = {"way": way, "seed": seed, "sent": sum(row["sent"] for row in own),
+             "client_lag_p99_ms": max(row["client_lag_p99_ms"] for row in own)}
     found |= {name: violations(calm, name) for name in CLASSES}
     if flooded:
         found["flood"] = {key: flooded[key] for key in ("sent", "in_time", "late", "refused", "failed")}
@@ -118,6 +119,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--seconds", type=int, default=20, help="the measured part of a run")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--rate", type=float, default=CALM_RATE, help="what the calm tenant sends, requests a second")
     parser.add_argument("--ways", default=",".join(FLOODS), help="such as calm,hopeless")
     parser.add_argument("--output", type=pathlib.Path, help="where logs and tenants.json are left")
     options = parser.parse_args()
