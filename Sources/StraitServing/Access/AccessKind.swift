@@ -18,10 +18,11 @@ extension Operation {
     /// How much harm it could do. Without a default, so that whoever adds an operation has to say.
     package var accessKind: AccessKind {
         switch self {
-        case .live, .ready, .serverMetadata: .open
+        // The dashboard's files are the same for everybody; what they show comes as events.
+        case .live, .ready, .serverMetadata, .page: .open
         // The description of the interface has the names of the models in it.
         case .openAPI, .modelReady, .modelMetadata, .modelConfiguration, .statistics, .repositoryIndex, .traceSettings,
-            .logSettings, .sharedMemoryStatus, .cudaMemoryStatus, .decisions, .serverState:
+            .logSettings, .sharedMemoryStatus, .cudaMemoryStatus, .decisions, .serverState, .events:
             .watching
         case .infer: .inference
         // Regions of memory have one name space, so that whoever registers one could put it in another's place.
