@@ -134,7 +134,7 @@ bench-triton: setup build triton ## what serving costs, beside Triton: an identi
 bench-two-classes: setup build triton ## two classes with deadlines, beside Triton (50 minutes, on a quiet machine; BENCH_FLAGS=--quick to try it)
 	$(PYTHON) Benchmarks/two_classes.py $(BENCH_FLAGS)
 
-bench-observing: setup build ## what metrics cost, on against off by turns (four minutes, on a quiet machine; BENCH_FLAGS='--on=--flag' for more that is on)
+bench-observing: setup build ## what metrics and decisions cost, on against off by turns (four minutes, on a quiet machine; BENCH_FLAGS=--off= for metrics alone)
 	$(VENV_PYTHON) Benchmarks/observing.py $(BENCH_FLAGS)
 
 bench-watching: setup build ## what being watched costs: the server's share of a core, the page's memory (twelve minutes, on a quiet machine; BENCH_FLAGS="--minutes 1" to try it)

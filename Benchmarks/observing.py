@@ -2,22 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """What being observed costs: requests per second with it on against off, `make bench-observing`.
 
-Two servers serve an identity model over HTTP (or gRPC), one that counts and is scraped each second, one that does neither.
-They are asked by turns, and who is first changes from pair to pair, so that a slow moment of the machine hits both. Of each
-pair the ratio is printed, and in the end their mean with its 95 % interval, which should be at least 0.95.
+Two servers serve an identity model over HTTP (or gRPC): one as it is by default, which counts, remembers its last decisions
+and is scraped each second, and one that does none of that (--no-metrics --decisions 0). They are asked by turns, and who is
+first changes from pair to pair, so that a slow moment of the machine hits both. Of each pair the ratio is printed, and in the
+end their mean with its 95 % interval, which should be at least 0.95.
 
-What else is on is given as flags of the server: `--on="--record=/tmp/x"`; they are added to that server's only. The lane
-has the first core; network and client share the second. Needs `make setup build` and a quiet machine; takes four minutes.
+What else is on is given as flags of that server, `--on="--record=x.jsonl"`. What else is off likewise: `--off=` leaves
+decisions on in both, and so compares metrics alone. The lane has the first core; network and client share the second. Needs
+`make setup build` and a quiet machine; takes four minutes.
 """
 
 import argparse
 import contextlib
 import os
+import pathlib
 import shlex
 import statistics
 import tempfile
 import threading
-import pathlib
 import urllib.request
 
 from side_by_side import ROOT, free_ports, half_interval, strait, total
@@ -66,12 +68,12 @@ def measure(server, options, connections):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=5, help="length of a round (default 5)")
-    parser.add_argument("--pairs", type=int, default=10, help="pairs of rounds for each number of connections (default 10)")
+    parser.add_argument("--pairs", type=int, default=10, help="pairs of rounds for each (default 10)")
     parser.add_argument("--connections", default="4,16", help="connections, a list (default 4,16)")
     parser.add_argument("--protocol", choices=["http", "grpc"], default="http", help="what is spoken (default http)")
     parser.add_argument("--scrape-seconds", type=float, default=1, help="between two scrapes; 0 for none (default 1)")
     parser.add_argument("--on", default="", help="more flags for the server that is observed")
-    parser.add_argument("--off", default="", help="more flags for the other")
+    parser.add_argument("--off", default="--decisions 0", help="more flags for the other (default --decisions 0)")
     options = parser.parse_args()
 
     lanes = ["--lanes", "1", "--lane-cores", LANE_CORE]
@@ -83,7 +85,8 @@ def main():
         off = stack.enter_context(strait("unobserved", MODELS, folder, *lanes, "--no-metrics",
                                          *shlex.split(options.off)))
         print(f"identity over {options.protocol}, lane on core {LANE_CORE}, network and client on core {CLIENT_CORE}; "
-              f"on: metrics, a scrape each {options.scrape_seconds:g} s, {options.on or 'nothing else'}")
+              f"on: metrics, a scrape each {options.scrape_seconds:g} s, {options.on or 'what is usual'}; "
+              f"off: --no-metrics {options.off}")
         for server in (on, off):
             measure(server, options, 4)
         for connections in map(int, options.connections.split(",")):
