@@ -12,7 +12,7 @@ internal import Testing
     }
 
     private static func tenant(
-        _ name: String, _ digest: String = digest, models: String = "[\"*\"]", _ rest: String = ""
+        _ name: String, _ digest: String = digest, models: String = "[\"*\"]", rest: String = ""
     )
         -> String
     {
@@ -31,7 +31,9 @@ internal import Testing
     @Test func `an entry says all that a tenant may do`() throws {
         let full = Self.tenant(
             "vision-1", Self.digest.uppercased(), models: "[\"resnet*\", \"magika\"]",
-            ", \"high\": true, \"administer\": true, \"requests_per_second\": 2.5, \"burst\": 10, \"concurrency\": 4")
+            rest:
+                ", \"high\": true, \"administer\": true, \"requests_per_second\": 2.5, \"burst\": 10, \"concurrency\": 4"
+        )
         let other = Self.tenant("other", FileDigest.sha256(text: "another"))
         let tenants = try TokensFile(text: Self.file(full, other)).tenants
         #expect(tenants.count == 2)
@@ -67,10 +69,10 @@ internal import Testing
         (file(tenant("a\\nINFO: all is well")), "expected at most 64 letters"),
         (file(tenant("a", models: "[]")), "models: expected an array of 1 to 256, found none"),
         (file(tenant("a", models: "[1]")), "expected strings of 1 to 256 bytes, found 1"),
-        (file(tenant("a", ", \"requests_per_second\": 0")), "requests_per_second: expected a number"),
-        (file(tenant("a", ", \"burst\": 2")), "means nothing without requests_per_second"),
-        (file(tenant("a", ", \"concurrency\": 0")), "concurrency: expected a whole number"),
-        (file(tenant("a", ", \"token\": \"secret\"")), "token: unknown key"),
+        (file(tenant("a", rest: ", \"requests_per_second\": 0")), "requests_per_second: expected a number"),
+        (file(tenant("a", rest: ", \"burst\": 2")), "means nothing without requests_per_second"),
+        (file(tenant("a", rest: ", \"concurrency\": 0")), "concurrency: expected a whole number"),
+        (file(tenant("a", rest: ", \"token\": \"secret\"")), "token: unknown key"),
         ("{\"strait_tokens\": 2, \"tenants\": []}", "expected version 1, found 2"),
         ("{\"strait_tokens\": 1, \"tenants\": [{\"name\": \"a\", \"models\": [\"*\"]}]}", "sha256"),
     ])

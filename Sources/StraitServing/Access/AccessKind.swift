@@ -18,7 +18,7 @@ extension Operation {
     /// How much harm it could do. Without a default, so that whoever adds an operation has to say.
     package var accessKind: AccessKind {
         switch self {
-        // The dashboard's files are the same for everybody; what they show comes as events.
+        // The page itself is the same everywhere; what it shows comes by way of the events.
         case .live, .ready, .serverMetadata, .page: .open
         // The description of the interface has the names of the models in it.
         case .openAPI, .modelReady, .modelMetadata, .modelConfiguration, .statistics, .repositoryIndex, .traceSettings,
