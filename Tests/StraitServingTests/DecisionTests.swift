@@ -70,7 +70,7 @@ internal import Testing
         let shared = try #require(told.first { !($0["batch"]?["with"]?.elements ?? []).isEmpty })
         let number = try #require(shared["request"]?.double)
         let other = try #require(shared["batch"]?["with"]?.elements.first?.double)
-        #expect(DecisionFixture.words(shared).tell("in the same batch: requests \(Int(other))"))
+        #expect(DecisionFixture.words(shared).tell("in the same batch: request"))
         let back = try fixture.story("request=\(Int(other))")
         #expect(back["batch"]?["with"]?.elements.contains { $0.double == number } == true)
         #expect(told.contains { DecisionFixture.words($0).tell("on the device at the same time: batch ") })

@@ -136,7 +136,8 @@ extension StoryWords {
             other.clientID.isEmpty ? "\(other.number)" : "\(other.number) (\"\(other.clientID)\")"
         }
         let more = (story.batch?.requests ?? 0) - 1 - named.count
-        return "requests \(named.joined(separator: ", "))" + (more > 0 ? " and \(more) more" : "")
+        return "\(named.count + max(0, more) == 1 ? "request" : "requests") \(named.joined(separator: ", "))"
+            + (more > 0 ? " and \(more) more" : "")
     }
 
     func device(_ index: Int) -> String { index < devices.count ? devices[index] : "device \(index)" }
