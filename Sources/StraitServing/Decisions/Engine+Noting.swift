@@ -83,11 +83,11 @@ extension Engine.State {
             $0.rows &+= UInt32(truncatingIfNeeded: staged.rows)
         }
         guard let newest = history?.batches.newest else { return }
-        let specification = models[staged.model.index].model.specification
         let members = actions.members[staged.members]
         let calibration = scheduler.state.calibrations[requestClass.rawValue]
         var entry = BatchEntry(
-            number: newest + 1, model: specification.name, version: specification.version,
+            number: newest + 1, model: models[staged.model.index].model.specification.name,
+            version: models[staged.model.index].model.specification.version,
             requestClass: requestClass, rows: staged.rows, requests: members.count,
             firstRequest: members.first.map { self.slots.number(of: $0) } ?? 0, device: staged.device.index,
             lane: staged.lane.index, beside: scheduler.state.devices[staged.device].resident.count - 1, cause: nil,
