@@ -110,7 +110,8 @@ package enum ModelRepository {
         guard isServable(entry.name) else {
             throw RepositoryError(
                 .badName,
-                "a model's name has at most \(maximumNameLength) letters, digits and -_.+ of ASCII; rename the folder",
+                "a model's name has at most \(maximumNameLength) letters, digits and -_.+ of ASCII, and starts with no dot; "
+                    + "rename the folder",
                 path: entry.directory)
         }
         let configPath = "\(entry.directory)/config.pbtxt"
@@ -138,7 +139,8 @@ package enum ModelRepository {
 
     /// A name that needs no escaping in URLs, metrics and paths.
     private static func isServable(_ name: String) -> Bool {
-        !name.isEmpty && name.utf8.count <= maximumNameLength
+        // Of those that start with a dot one is the folder itself, and another leads out of it.
+        !name.isEmpty && !name.hasPrefix(".") && name.utf8.count <= maximumNameLength
             && name.utf8.allSatisfy { byte in
                 switch byte {
                 case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

@@ -60,6 +60,11 @@ package final class SharedMemoryRegistry: Sendable {
                 .invalidArgument,
                 "key '\(key.prefix(64))' is not the name of a shared memory object; expected one such as /my_region")
         }
+        // They lie in the same folder, and who writes into one stops the programs that wait for it.
+        guard !object.hasPrefix("sem.") else {
+            throw ProtocolError(
+                .invalidArgument, "key '\(key.prefix(64))' is that of a semaphore, not of shared memory")
+        }
         let (end, overflow) = offset.addingReportingOverflow(byteCount)
         guard offset >= 0, byteCount > 0, !overflow else {
             throw ProtocolError(

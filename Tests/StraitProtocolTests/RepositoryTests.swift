@@ -90,6 +90,37 @@ internal import Testing
         #expect(entries[2].modelFile(version: 1).hasSuffix("weights/1/model.onnx/model.onnx"))
     }
 
+    @Test func noNameLeadsOutOfTheRepository() throws {
+        let folder = TemporaryFolder()
+        for outside in ["config.pbtxt", "1/model.onnx"] { folder.write(outside) }
+        for name in [".", "..", "...", ".hidden"] {
+            folder.write("inside/\(name)/1/model.onnx")
+            let entry = ModelRepository.entry(path: folder.path + "/inside", name: name)
+            #expect(entry.problem?.code == .badName && entry.chosenVersions.isEmpty, "\(name)")
+        }
+        for name in ["", "../inside", "a/b", "a\0b", "a\nb", "%2e%2e"] {
+            let entry = ModelRepository.entry(path: folder.path + "/inside", name: name)
+            #expect(entry.problem?.code == .badName, "\(name)")
+        }
+    }
+
+    @Test func noConfigurationNamesAFileElsewhere() throws {
+        let folder = TemporaryFolder()
+        folder.write("m/1/model.onnx")
+        folder.write("secret", "one\ntwo\n")
+        for name in ["../../secret", "/etc/passwd", "..", ".", "a/b", "a\\u0000b"] {
+            for json in [
+                "{\"default_model_filename\": \"\(name)\"}",
+                "{\"output\": [{\"name\": \"o\", \"data_type\": \"TYPE_FP32\", \"dims\": [2], \"label_filename\": \"\(name)\"}]}",
+                "{\"model_warmup\": [{\"name\": \"w\", \"batch_size\": 1, \"inputs\": {\"i\": {\"data_type\": \"TYPE_FP32\", "
+                    + "\"dims\": [2], \"input_data_file\": \"\(name)\"}}}]}",
+            ] {
+                let entry = ModelRepository.entry(path: folder.path, name: "m", configuration: json)
+                #expect(entry.problem?.message.contains("expected the name of a file") == true, "\(json)")
+            }
+        }
+    }
+
     @Test func filesMayMissWhereNobodyReadsThem() throws {
         let folder = TemporaryFolder()
         folder.write("bare/config.pbtxt")

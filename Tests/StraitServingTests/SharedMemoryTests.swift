@@ -60,7 +60,10 @@ private final class SharedObject {
     }
 
     @Test func `a key cannot lead anywhere else`() {
-        for key in ["", "/", "..", "/..", ".", "/../etc/passwd", "a/b", "//etc/passwd", "/a\0b", "/dev/shm/x"] {
+        for key in [
+            "", "/", "..", "/..", ".", "/../etc/passwd", "a/b", "//etc/passwd", "/a\0b", "/dev/shm/x", "sem.x",
+            "/sem.x",
+        ] {
             #expect(registering("r", key, 0, 1)?.code == .invalidArgument, "\(key)")
         }
         #expect(registering("r", String(repeating: "k", count: 256), 0, 1)?.code == .invalidArgument)
