@@ -74,6 +74,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var output = ByteBuffer()
     /// Whether all of the request has come.
     private var isComplete = false
+    private var unread = UnreadReply()
 
     init(control: ServerControl, limits: HTTPLimits, events: EventHub, isStream: Bool = false) {
         self.isStream = isStream
@@ -196,6 +197,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     /// Takes the request back from the engine, if it has one.
     private func abandon() {
+        unread.end()
         if case .waiting(let id?) = state { service.engine.cancel(id) }
         if case .watching(let stream) = state { stream.leave() }
         turn &+= 1
@@ -436,7 +438,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
             do {
                 let response = try service.response(to: request, from: model, answer)
                 let encoded = try InferenceResponseEncoder.encode(response, binary: request.wantsBinary)
-                send(HTTPReply(encoded, timing: answer.timing, number: answer.number), context, span)
+                var reply = HTTPReply(encoded, timing: answer.timing, number: answer.number)
+                reply.tensors = response.outputs
+                send(reply, context, span)
             } catch {
                 span?.noteFailure(error)
                 send(HTTPReply(error), context, span)
@@ -492,7 +496,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
         state = .replying
         repliedAt = .now()
         if isStream { reply.send(on: context) } else { write(reply, context) }
-        if case .replying = state, context.channel.isWritable { endReply(context) }
+        guard case .replying = state else { return }
+        if context.channel.isWritable { return endReply(context) }
+        unread.begin(reply.tensors, on: context.channel, patience: min(limits.idleSeconds, HTTPLimits.stalledSeconds))
     }
 
     private func write(_ reply: HTTPReply, _ context: ChannelHandlerContext) {
@@ -508,6 +514,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     private func endReply(_ context: ChannelHandlerContext) {
+        unread.end()
         state = keepAlive ? .idle : .closing
         repliedAt = .now()
         guard !keepAlive else { return takeHeld(context) }

@@ -44,6 +44,8 @@ package struct HTTPLimits: Sendable, Hashable {
     static let firstBodyBytes = (16 << 10) - SlabPool.alignment
     /// Bytes of the memory for replies that an idle connection keeps.
     static let keptReplyBytes = 16 << 10
+    /// How long a client may take nothing of a reply that is ready: meanwhile it holds memory for tensors.
+    static let stalledSeconds: Int64 = 60
     /// How long a refused client may go on sending before the connection is cut.
     static let lingerSeconds: Int64 = 2
 }

@@ -16,6 +16,8 @@ struct HTTPReply {
     var contentType: StaticString = "application/json"
     /// The tensors that follow the JSON, if any.
     var encoded: EncodedResponse?
+    /// What is in it, as tensors of the pool.
+    var tensors: [Tensor] = []
     /// The whole body compressed, if it is sent so.
     private var compressed: [UInt8]?
 
