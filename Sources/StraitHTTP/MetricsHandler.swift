@@ -15,6 +15,8 @@ final class MetricsHandler: ChannelInboundHandler {
     /// Bytes of the present request's body, which nobody wants.
     private var bodyBytes = 0
     private var isClosing = false
+    /// Whether a reply waits for its client to take it, and with it all that the client asked after.
+    private var isReplying = false
 
     /// A body that is longer ends the connection.
     private static let mostBodyBytes = 64 << 10
@@ -111,9 +113,24 @@ final class MetricsHandler: ChannelInboundHandler {
             context.write(
                 wrapOutboundOut(.body(.byteBuffer(context.channel.allocator.buffer(bytes: reply.body)))), promise: nil)
         }
+        context.flush()
+        // The pipelining handler lets the next request in at the end of this reply: replies must not pile up.
+        isReplying = !context.channel.isWritable
+        if !isReplying { end(context) }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if isReplying, context.channel.isWritable {
+            isReplying = false
+            end(context)
+        }
+        context.fireChannelWritabilityChanged()
+    }
+
+    private func end(_ context: ChannelHandlerContext) {
         let channel = context.channel
         let isWritten = context.eventLoop.makePromise(of: Void.self)
-        if isLast { isWritten.futureResult.whenComplete { _ in channel.close(promise: nil) } }
+        if isClosing { isWritten.futureResult.whenComplete { _ in channel.close(promise: nil) } }
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: isWritten)
     }
 }

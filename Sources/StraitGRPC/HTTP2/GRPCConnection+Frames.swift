@@ -130,6 +130,8 @@ extension GRPCConnection {
             return
         }
         guard payload.count % Self.settingBytes == 0 else { throw ConnectionFault(.frameSize) }
+        // Each may change the windows of all calls, so a frame that repeats them by the thousand would cost milliseconds.
+        guard payload.count <= Self.mostSettings * Self.settingBytes else { throw ConnectionFault(.tooMuch) }
         try countNuisance()
         hasSettings = true
         for place in stride(from: 0, to: payload.count, by: Self.settingBytes) {
@@ -153,6 +155,8 @@ extension GRPCConnection {
     }
 
     private static let settingBytes = 6
+    /// Settings in one frame. There are nine kinds, and room for those to come.
+    private static let mostSettings = 32
 
     private func takePing(_ head: FrameHead, _ payload: UnsafeRawBufferPointer) throws(ConnectionFault) {
         guard payload.count == 8 else { throw ConnectionFault(.frameSize) }
