@@ -14,7 +14,8 @@ extension ConnectionHandler {
     func enter(_ route: Route, _ head: HTTPRequestHead, _ context: ChannelHandlerContext) throws(ProtocolError)
         -> Caller
     {
-        let access = access ?? ConnectionAccess(control.access, isLocal: context.remoteAddress?.isLoopback ?? false)
+        let access =
+            access ?? ConnectionAccess(control.access, isLocal: context.channel.remoteAddress?.isLoopback ?? false)
         self.access = access
         var token: String?
         if access.wantsTokens {

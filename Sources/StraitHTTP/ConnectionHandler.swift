@@ -498,7 +498,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
         if isStream { reply.send(on: context) } else { write(reply, context) }
         guard case .replying = state else { return }
         if context.channel.isWritable { return endReply(context) }
-        unread.begin(reply.tensors, on: context.channel, patience: min(limits.idleSeconds, HTTPLimits.stalledSeconds))
+        let patience = min(limits.idleSeconds, HTTPLimits.stalledSeconds)
+        unread.begin(reply.tensors, on: isStream ? nil : context.channel, patience: patience)
     }
 
     private func write(_ reply: HTTPReply, _ context: ChannelHandlerContext) {

@@ -15,10 +15,12 @@ struct UnreadReply {
     ///
     /// - Parameters:
     ///   - tensors: what is in it.
+    ///   - channel: the connection; nil for a stream of HTTP/2, which cannot tell what waits and is watched otherwise.
     ///   - seconds: how long its client may take nothing of it.
-    mutating func begin(_ tensors: [Tensor], on channel: any Channel, patience seconds: Int64) {
+    mutating func begin(_ tensors: [Tensor], on channel: (any Channel)?, patience seconds: Int64) {
         end()
         self.tensors = tensors
+        guard let channel else { return }
         let left = NIOLoopBoundBox(Self.left(on: channel), eventLoop: channel.eventLoop)
         watch = channel.eventLoop.scheduleRepeatedTask(initialDelay: .seconds(seconds), delay: .seconds(seconds)) { _ in
             let now = Self.left(on: channel)

@@ -73,6 +73,11 @@ final class StreamEnd: ChannelOutboundHandler {
 
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
         guard mode == .output else { return context.close(mode: mode, promise: promise) }
-        context.writeAndFlush(wrapOutboundOut(.rstStream(.noError)), promise: promise)
+        // What was written of the reply goes first: a reset drops what the library still holds.
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        context.eventLoop.execute {
+            let reset = HTTP2Frame.FramePayload.rstStream(.noError)
+            bound.value.writeAndFlush(NIOAny(reset), promise: promise)
+        }
     }
 }
