@@ -17,7 +17,7 @@ from tls import (DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PREFACE, 
 pytestmark = installed
 
 CROWD = 300
-CANCEL, CALM = 8, 11  # codes of resets and of the end
+ANSWERED, CANCEL, CALM = 0, 8, 11  # codes of resets and of the end
 MAX_STREAMS, FIRST_WINDOW, HEADER_BYTES = 3, 4, 6  # settings
 
 
@@ -274,3 +274,23 @@ def test_answers_come_while_a_large_body_is_on_its_way(secure):
         assert status(connection, 3) == OK
         connection.sendall(frame(DATA, END_STREAM, 1, body[-1:]))
         assert status(connection, 1) == OK
+
+
+def test_a_body_that_is_too_large_is_refused_at_once_and_the_others_go_on(authority, repository):
+    with running(repository, authority, authority.sign("small"), "--max-body", "1") as server:
+        with connected(server) as connection:
+            size = 2 << 20
+            head = request("POST", "/v2/models/identity_fp32/infer", ("content-length", str(size)))
+            connection.sendall(frame(HEADERS, END_HEADERS, 1, head) + frame(DATA, 0, 1, b" " * 1000))
+            mine = []
+            for reply in frames(connection):
+                if reply[2] == 1:
+                    mine.append(reply)
+                if reply[2] == 1 and reply[0] == RESET:
+                    break
+            kinds = [reply[0] for reply in mine if reply[0] != WINDOW]
+            assert kinds[0] == HEADERS and kinds[-1] == RESET
+            assert struct.unpack(">I", mine[-1][3])[0] == ANSWERED
+            assert any(b"larger than the" in reply[3] for reply in mine if reply[0] == DATA)
+            connection.sendall(get(3))
+            assert status(connection, 3) == OK
