@@ -65,10 +65,15 @@ package final class FaultyDevice: Device {
     package var laneCount: Int { device.laneCount }
     package var copying: CopyDescription? { device.copying }
     package var isSynthetic: Bool { device.isSynthetic }
+    package var needsModelFiles: Bool { device.needsModelFiles }
 
     package func load(path: String, name: String) throws(DeviceError) -> LoadedModel {
         try device.load(path: path, name: name)
     }
+
+    package func load(_ source: ModelSource) throws(DeviceError) -> LoadedModel { try device.load(source) }
+
+    package func knownProfile(of model: LoadedModel) -> ModelProfile? { device.knownProfile(of: model) }
 
     package func prepare(_ batch: DeviceBatch) throws(DeviceError) { try device.prepare(batch) }
 

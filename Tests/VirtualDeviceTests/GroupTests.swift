@@ -129,4 +129,16 @@ internal import Testing
         #expect(Set(group.devices().map(\.name)).count == 3)
         #expect(group.devices().allSatisfy { $0.isSynthetic && !$0.needsModelFiles })
     }
+
+    @Test func aDrillOnAVirtualDeviceServesTheSameModels() throws {
+        let group = VirtualGroup(
+            .made("l4"), environment: nil, pool: SlabPool(budget: 1 << 20)
+        ) { _ in }
+        let device = try #require(group.devices().first)
+        let drilled = FaultyDevice(device, plan: FaultPlan(kind: .lost, afterBatches: 0, milliseconds: 1))
+        #expect(!drilled.needsModelFiles && drilled.isSynthetic)
+        let model = try drilled.load(VirtualModelTests.source())
+        #expect(drilled.knownProfile(of: model) == device.knownProfile(of: model))
+        #expect(drilled.knownProfile(of: model) != nil)
+    }
 }
