@@ -133,12 +133,17 @@ class Page:
         return result["result"].get("value")
 
     def until(self, expression, limit=ANSWER_LIMIT):
-        """Waits until an expression is true, and returns it."""
+        """Waits until an expression is true, and returns it. What throws, as while the page is loading, is not."""
         end = time.monotonic() + limit
-        while not (found := self.value(expression)):
-            assert time.monotonic() < end, f"never true: {expression}\n{self.problems()}"
+        while True:
+            wrong = None
+            try:
+                if found := self.value(expression):
+                    return found
+            except AssertionError as error:
+                wrong = error
+            assert time.monotonic() < end, f"never true: {expression}\n{wrong or ''}\n{self.problems()}"
             time.sleep(0.05)
-        return found
 
     def text(self, selector):
         return self.value(f"document.querySelector({json.dumps(selector)})?.textContent")

@@ -235,7 +235,7 @@ export function captions(run, from, to, at) {
   const width = binWidth(to - from);
   const [start, end] = at === null ? [from, to] : [at - width / 2, at + width / 2];
   const sums = run.classSums(start, end);
-  const seconds = (end - start) / 1000;
+  const seconds = run.seconds(start, end);
   const parts = REASONS.map((reason) => [reason, reasonCount(reason, sums[0]) + reasonCount(reason, sums[1])])
     .filter(([, value]) => value > 0).map(([reason, value]) => `${perSecond(value / seconds)} ${reason.words}`);
   const frame = run.frameAt(at ?? to);

@@ -74,7 +74,7 @@ export function showReadouts(section, run, from, to) {
 
 /** How many wait now, or on average in a time that is over. */
 function shownWaiting(run, from, to) {
-  if (run.live && to > run.end - 1000) return run.frames.at(-1)?.waiting ?? [0, 0];
+  if (run.live && to > run.end - 1000) return run.frameAt(to)?.waiting ?? [0, 0];
   const frames = run.framesIn(from, to);
   return [0, 1].map((cls) => Math.round(frames.reduce((sum, frame) => sum + frame.waiting[cls], 0) / Math.max(1, frames.length)));
 }
