@@ -23,7 +23,8 @@ package struct RecordingTape: Sendable {
     private var places: [Int: Int] = [:]
     /// The place of the arrival of each request slot; −1 where it was left out.
     private var arrivalOfSlot: [Int] = []
-    private var batchOfSlot: [Recording.Batch] = []
+    /// The last batch of each slot that was staged while the tape ran; nil for none.
+    private var batchOfSlot: [(id: BatchID, batch: Recording.Batch)?] = []
     /// The record of the batch whose requests are being answered.
     private var ending: Int?
 
@@ -135,26 +136,33 @@ package struct RecordingTape: Sendable {
             device: staged.device.index, lane: staged.lane.index, model: place(of: staged.model), requestClass,
             rows: staged.rows, stagedAt: relative(now), predictedFinish: relative(staged.predictedFinish),
             medianBound: bound(calibration.median), bound95: bound(calibration.q95))
-        while batchOfSlot.count <= Int(staged.batch.slot) { batchOfSlot.append(batch) }
-        batchOfSlot[Int(staged.batch.slot)] = batch
+        while batchOfSlot.count <= Int(staged.batch.slot) { batchOfSlot.append(nil) }
+        batchOfSlot[Int(staged.batch.slot)] = (staged.batch, batch)
+    }
+
+    /// A batch, unless it was staged before the tape began.
+    private func known(_ id: BatchID) -> Recording.Batch? {
+        guard Int(id.slot) < batchOfSlot.count, let entry = batchOfSlot[Int(id.slot)], entry.id == id else {
+            return nil
+        }
+        return entry.batch
     }
 
     /// A batch that has not ended, as the driver's instants have it; nil for one that was staged before the tape began.
-    package func running(_ id: BatchID, stagedAt: Instant) -> Recording.Batch? {
-        guard Int(id.slot) < batchOfSlot.count, batchOfSlot[Int(id.slot)].stagedAt == relative(stagedAt) else {
-            return nil
-        }
-        return batchOfSlot[Int(id.slot)].shifted(by: epoch)
-    }
+    package func running(_ id: BatchID) -> Recording.Batch? { known(id)?.shifted(by: epoch) }
 
     /// A batch's inputs are on its device.
     package mutating func copiedIn(_ batch: BatchID, at now: Instant) {
-        batchOfSlot[Int(batch.slot)].copiedInAt = relative(now)
+        guard known(batch) != nil else { return }
+        let instant = relative(now)
+        batchOfSlot[Int(batch.slot)]?.batch.copiedInAt = instant
     }
 
     /// A batch's kernels are done.
     package mutating func kernelsDone(_ batch: BatchID, at now: Instant) {
-        batchOfSlot[Int(batch.slot)].kernelsDoneAt = relative(now)
+        guard known(batch) != nil else { return }
+        let instant = relative(now)
+        batchOfSlot[Int(batch.slot)]?.batch.kernelsDoneAt = instant
     }
 
     /// A batch has ended; the answers that follow from it come next.
@@ -164,10 +172,9 @@ package struct RecordingTape: Sendable {
         _ id: BatchID, _ end: Recording.Batch.End, _ times: MeasuredTimes? = nil, at now: Instant
     ) {
         ending = nil
-        guard Int(id.slot) < batchOfSlot.count, now >= window.lowerBound,
-            batchOfSlot[Int(id.slot)].stagedAt < relative(window.upperBound)
-        else { return }
-        var batch = batchOfSlot[Int(id.slot)]
+        guard var batch = known(id), now >= window.lowerBound, batch.stagedAt < relative(window.upperBound) else {
+            return
+        }
         batch.endedAt = relative(now)
         batch.end = end
         if let times {

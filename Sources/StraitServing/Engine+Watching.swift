@@ -50,9 +50,7 @@ extension Engine.State {
 
     /// A batch that has not ended, as the tape has it; nil for one that was staged before the tape began.
     fileprivate func running(_ id: BatchID) -> WatchGlance.Running? {
-        guard let record = scheduler.state.batches[id], let batch = tape?.running(id, stagedAt: record.stagedAt) else {
-            return nil
-        }
+        guard let record = scheduler.state.batches[id], let batch = tape?.running(id) else { return nil }
         return WatchGlance.Running(batch, isCopyingOut: record.phase == .copyingOut)
     }
 }

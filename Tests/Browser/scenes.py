@@ -64,6 +64,10 @@ class Traffic:
             yield server.start()
             code = server.stop()
             assert code == 0, server.read_log()
+        except BaseException:
+            # The test's words say what was missed, these perhaps why.
+            print(server.read_log(), file=sys.stderr)
+            raise
         finally:
             server.kill()
 

@@ -168,4 +168,16 @@ internal import Testing
         #expect(watched.frames.count == 10)
         #expect(watched.frames.last.map { text($0).contains("\"t\":4000000,") } == true)
     }
+
+    @Test func `a tape that begins while batches run knows none of them, whatever becomes of them`() {
+        var tape = RecordingTape(capacity: 100, models: 2)
+        for id in [BatchID(slot: 0, generation: 0), BatchID(slot: 3, generation: 7)] {
+            tape.copiedIn(id, at: ms(6))
+            tape.kernelsDone(id, at: ms(7))
+            tape.ended(id, .finished, at: ms(8))
+            #expect(tape.running(id) == nil)
+        }
+        tape.answered(RequestID(slot: 2, generation: 1), .met, at: ms(8))
+        #expect(tape.records.isEmpty)
+    }
 }

@@ -140,4 +140,22 @@ internal import Testing
         _ = engine.add(specification, loaded: try device.load(path: "n/1/model.onnx", name: "n"))
         #expect(turn().last?.contains("\"models\":[\"m\",\"n\"]") == true)
     }
+
+    @Test func `what runs when somebody begins to watch is left out until it has ended`() throws {
+        for number in 0..<2 { try submit(number) }
+        feed.setViewers(1)
+        clock.advance(by: .milliseconds(1))
+        #expect(turn().last?.contains("\"run\":[]") == true)
+        clock.advance(by: .milliseconds(5))
+        device.finish(lane: 0, taking: .milliseconds(5))
+        // It takes the slot of the one that has ended; the other lane's is still of the past.
+        try submit(2)
+        device.finish(lane: 1, taking: .milliseconds(5))
+        let told = turn()
+        #expect(told.last?.contains("\"total\":[[3,2,0,0,0,0],") == true && told.last?.contains("\"batch\":[]") == true)
+        #expect(told.last?.contains("\"run\":[[0,0,0,0,1,0,") == true)
+        clock.advance(by: .milliseconds(5))
+        device.finish(lane: 0, taking: .milliseconds(5))
+        #expect(turn().last?.contains("\"batch\":[[0,0,0,0,1,-5000,") == true)
+    }
 }
