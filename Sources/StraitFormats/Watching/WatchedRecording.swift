@@ -24,9 +24,10 @@ package struct WatchedRecording: Sendable {
     ///   - server: the program's name and version.
     /// - Complexity: O(records + frames).
     package init(_ recording: Recording, window: Range<Instant> = .zero ..< .never, server: String) {
+        // A simulation goes on after the part of it that was recorded.
         let last = max(
             recording.arrivals.last?.at ?? .zero, recording.batches.last?.endedAt ?? .zero,
-            recording.answers.last?.at ?? .zero, recording.end ?? .zero)
+            recording.answers.last?.at ?? .zero, recording.head.source == .live ? recording.end ?? .zero : .zero)
         let start = min(max(window.lowerBound, recording.head.start), last)
         let end = min(window.upperBound, last, start + Self.longest)
         var messages = WatchFrames(recording.head, detailBytes: Self.detailBytes)

@@ -373,7 +373,7 @@ async function load() {
     state = { name: 'lost', words: `a recording cannot be read: ${error.message}` };
   }
   const longest = Math.max(...panels.map(({ run }) => run.now() - run.base));
-  view.span = Math.min(Math.max(longest, 50), SPANS.at(-1));
+  view.span = Math.min(Math.max(Number(longest.toPrecision(3)), 50), SPANS.at(-1));
   view.end = view.span;
   draw();
 }

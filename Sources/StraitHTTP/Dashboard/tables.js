@@ -120,7 +120,8 @@ function shortNames(names) {
   let common = names[0];
   for (const name of names) while (!name.startsWith(common)) common = common.slice(0, -1);
   const cut = Math.max(common.lastIndexOf('(') + 1, common.lastIndexOf(', ') + 2 * common.includes(', '));
-  return names.map((name) => (cut > 0 ? name.slice(cut).replace(/\)$/, '') : name));
+  const bracket = common[cut - 1] === '(';
+  return names.map((name) => (cut === 0 ? name : bracket ? name.slice(cut).replace(/\)$/, '') : name.slice(cut)));
 }
 
 function showDevices(table, run, from, to) {
