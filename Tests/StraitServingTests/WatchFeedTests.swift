@@ -144,6 +144,7 @@ internal import Testing
     @Test func `what runs when somebody begins to watch is left out until it has ended`() throws {
         for number in 0..<2 { try submit(number) }
         feed.setViewers(1)
+        hub.tick()
         clock.advance(by: .milliseconds(1))
         #expect(turn().last?.contains("\"run\":[]") == true)
         clock.advance(by: .milliseconds(5))
