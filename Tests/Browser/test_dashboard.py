@@ -10,6 +10,7 @@ import urllib.request
 import pytest
 from scenes import SPEED, STRAIT, run, watched
 
+END_MS = 12_000  # of the recorded part
 SETTLED = 60  # seconds for everything to be told
 RUN = "strait.panels[0].run"
 # [high, low] of: arrived, in time, late, shed, cancelled, failed.
@@ -261,8 +262,10 @@ def test_two_recorded_runs_beside_each_other(browser, recordings):
             totals = page.value(f"{own}.totals")
             assert [totals[0][i] + totals[1][i] for i in (1, 2, 3)] == [outcomes.count(one) for one in ("met", "late", "shed")]
             assert page.value(f"{own}.batches.length") == sum("batch" in line for line in lines)
-            assert page.value(f"{own}.batches.reduce((sum, one) => sum + one.requests.length, 0)") == sum(
-                outcomes.count(one) for one in ("met", "late"))
+            # Batches that were staged after the part that was recorded are not in the file, but the answers are.
+            answered = [line["at_ms"] for line in lines if line.get("outcome") in ("met", "late")]
+            placed = page.value(f"{own}.batches.reduce((sum, one) => sum + one.requests.length, 0)")
+            assert sum(at <= END_MS for at in answered) <= placed <= len(answered)
         assert page.problems() == []
         page.close()
 

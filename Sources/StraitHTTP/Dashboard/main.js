@@ -196,7 +196,8 @@ function showState(moves) {
   }
   status.dataset.state = name;
   if (status.textContent !== words) status.textContent = words;
-  byId('empty').hidden = !(live && state.name === 'live' && (!run.head || run.frames.length === 0));
+  const arrived = run.totals ? run.totals[0][0] + run.totals[1][0] : 0;
+  byId('empty').hidden = !(live && state.name === 'live' && arrived === 0);
   const span = view.span < 1000 ? `${view.span} ms` : view.span < 60000 ? `${view.span / 1000} s` : `${view.span / 60000} min`;
   if (byId('span').textContent !== span) byId('span').textContent = span;
   byId('pause').textContent = view.follows ? 'Pause' : 'Live';
