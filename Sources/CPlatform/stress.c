@@ -3,7 +3,7 @@
 #include "CPlatform.h"
 
 // Whatever a compiler thinks of the work, it has to be done: its result goes where others could read it.
-static volatile double result;
+static _Thread_local volatile double result;
 
 // Chains that do not wait for each other: as many as keep the adders and multipliers of any processor busy.
 #define CHAINS 16
