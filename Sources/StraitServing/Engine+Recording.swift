@@ -87,8 +87,7 @@ extension Engine.State {
     }
 
     /// Notes a batch that the scheduler has staged.
-    mutating func record(_ staged: StagedBatch, at now: Instant) {
-        let requestClass = scheduler.state.batches[staged.batch]?.requestClass ?? .low
+    mutating func record(_ staged: StagedBatch, _ requestClass: RequestClass, at now: Instant) {
         tape?.staged(staged, requestClass, scheduler.state.calibrations[requestClass.rawValue], at: now)
     }
 }

@@ -219,9 +219,10 @@ package final class Engine: Sendable {
             switch action {
             case .setTimer(let instant): effects.timer = instant
             case .stage(let staged):
-                if state.tape != nil { state.record(staged, at: now) }
-                state.note(staged, at: now)
-                effects.starts.append(makeBatch(staged, &state, at: now))
+                let requestClass = state.scheduler.state.batches[staged.batch]?.requestClass ?? .low
+                if state.tape != nil { state.record(staged, requestClass, at: now) }
+                state.note(staged, requestClass, at: now)
+                effects.starts.append(makeBatch(staged, requestClass, &state, at: now))
             case .pause, .resume, .kill:
                 preconditionFailure("no policy that a server runs preempts: PolicyName.live leaves those out")
             case .answer(let id, let outcome):
@@ -243,7 +244,9 @@ package final class Engine: Sendable {
         state.tape?.stepEnded()
     }
 
-    private func makeBatch(_ staged: StagedBatch, _ state: inout State, at now: Instant) -> DeviceBatch {
+    private func makeBatch(
+        _ staged: StagedBatch, _ requestClass: RequestClass, _ state: inout State, at now: Instant
+    ) -> DeviceBatch {
         let parts = state.actions.members[staged.members].map { id in
             let submission = state.slots.stage(id, at: now, predictedFinish: staged.predictedFinish)
             return DeviceBatch.Part(request: id, rows: submission.rows, inputs: submission.inputs)
@@ -255,7 +258,7 @@ package final class Engine: Sendable {
         return DeviceBatch(
             batch: staged.batch, device: staged.device, lane: staged.lane, modelID: staged.model,
             model: model.onDevices[staged.device.index], isBatchable: model.specification.maxBatchSize > 0,
-            requestClass: state.scheduler.state.batches[staged.batch]?.requestClass ?? .low, parts: parts)
+            requestClass: requestClass, parts: parts)
     }
 
     func carryOut(_ effects: consuming Effects) {

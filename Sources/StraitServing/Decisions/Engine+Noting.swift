@@ -76,8 +76,7 @@ extension Engine.State {
     }
 
     /// Notes a batch that is staged.
-    mutating func note(_ staged: StagedBatch, at now: Instant) {
-        let requestClass = scheduler.state.batches[staged.batch]?.requestClass ?? .low
+    mutating func note(_ staged: StagedBatch, _ requestClass: RequestClass, at now: Instant) {
         window.count(staged.model, requestClass, at: now) {
             $0.batches &+= 1
             $0.rows &+= UInt32(truncatingIfNeeded: staged.rows)
