@@ -6,8 +6,6 @@
 package struct GRPCLimits: Sendable, Hashable {
     /// Bytes of one message. The same as a body over HTTP.
     package var messageBytes = 256 << 20
-    /// Connections at one time.
-    package var connections = 16_384
     /// How long a connection without a call may stay, and a call wait for the rest of a message.
     package var idleSeconds: Int64 = 300
 

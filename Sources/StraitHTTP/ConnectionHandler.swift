@@ -18,7 +18,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     typealias OutboundIn = Never
     typealias OutboundOut = ByteBuffer
 
-    private enum State {
+    enum State {
         /// Between requests.
         case idle
         /// The body of an inference is coming in.
@@ -38,7 +38,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     /// An inference whose body is being collected.
-    private struct Inference {
+    struct Inference {
         let model: ServedModel
         let arrived: Instant
         let jsonLength: Int?
@@ -51,30 +51,30 @@ final class ConnectionHandler: ChannelDuplexHandler {
     let control: ServerControl
     /// Who may send what on this connection; nil before the first request.
     var access: ConnectionAccess?
-    private let service: InferenceService
-    private let limits: HTTPLimits
-    private let readiness: Readiness
-    private let isStream: Bool
+    let service: InferenceService
+    let limits: HTTPLimits
+    let readiness: Readiness
+    let isStream: Bool
     private let events: EventHub
-    private var state = State.idle
-    private var keepAlive = true
+    var state = State.idle
+    var keepAlive = true
     /// How the client takes its reply compressed; nil for as it is.
-    private var replyCoding: ContentCoding?
+    var replyCoding: ContentCoding?
     /// Counts requests, so that an answer that crosses a closed connection finds no other request in its place.
     private var turn: UInt64 = 0
     /// When the last reply was sent, or began to be.
-    private var repliedAt = NIODeadline.distantPast
+    var repliedAt = NIODeadline.distantPast
     /// What came while a request was being answered.
-    private var held = HeldParts()
+    var held = HeldParts()
     private var isReadHeld = false
     /// The last request's path and where it led, which is where the next one's leads, mostly.
     private var lastRoute: (method: HTTPMethod, target: String, outcome: Route.Outcome)?
     private var lastRequest = LastRequest()
     /// The memory for replies.
-    private var output = ByteBuffer()
+    var output = ByteBuffer()
     /// Whether all of the request has come.
-    private var isComplete = false
-    private var unread = UnreadReply()
+    var isComplete = false
+    var unread = UnreadReply()
 
     init(control: ServerControl, limits: HTTPLimits, events: EventHub, isStream: Bool = false) {
         self.isStream = isStream
@@ -109,7 +109,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     /// Takes what was held back, until the next request is complete.
-    private func takeHeld(_ context: ChannelHandlerContext) {
+    func takeHeld(_ context: ChannelHandlerContext) {
         guard held.begin() else { return }
         while let next = held.next() {
             switch next {
@@ -446,86 +446,5 @@ final class ConnectionHandler: ChannelDuplexHandler {
                 send(HTTPReply(error), context, span)
             }
         }
-    }
-
-    // -- replies --------------------------------------------------------------------------------------------------
-
-    /// Replies why a body cannot be collected.
-    private func refuse(
-        _ problem: BodyCollector.Problem, of model: ServedModel, _ context: ChannelHandlerContext,
-        isComplete: Bool = false
-    ) {
-        let refusal: Refusal
-        switch problem {
-        case .tooLong:
-            service.engine.noteRefused(Self.tooLarge(limits.bodyBytes), nil, model: model)
-            return refuseBody(context, limit: limits.bodyBytes)
-        case .noMemory:
-            refusal = Refusal(
-                ProtocolError(.resourceExhausted, "the server's tensor memory is full"), retryAfter: .seconds(1))
-        case .malformed(let error): refusal = Refusal(error)
-        }
-        service.engine.noteRefused(refusal.error, nil, model: model)
-        if isComplete { send(HTTPReply(refusal), context) } else { discard(HTTPReply(refusal), context) }
-    }
-
-    /// Replies when the rest of the request has come; a client that is still sending would not hear it.
-    private func discard(_ reply: HTTPReply, _ context: ChannelHandlerContext) {
-        state = .discarding(reply, bytesLeft: limits.bodyBytes)
-    }
-
-    /// Replies at once and ends the connection: more would come than is worth reading.
-    private func refuseBody(_ context: ChannelHandlerContext, limit: Int) {
-        keepAlive = false
-        send(HTTPReply(Self.tooLarge(limit)), context)
-    }
-
-    private static func tooLarge(_ limit: Int) -> ProtocolError {
-        ProtocolError(
-            .payloadTooLarge, "the body is larger than the \(limit) bytes this server takes; send smaller batches")
-    }
-
-    private func send(_ reply: HTTPReply, _ context: ChannelHandlerContext, _ span: RequestSpan? = nil) {
-        defer { span?.end(status: Int(reply.status.code)) }
-        var reply = reply
-        if let span { reply.headers += span.headers }
-        if let replyCoding { reply.compress(replyCoding) }
-        keepAlive = keepAlive && readiness.isReady
-        // More than the socket takes at once is on its way for a while. The client that does not read what it asked for gets
-        // no second reply before.
-        state = .replying
-        repliedAt = .now()
-        if isStream { reply.send(on: context) } else { write(reply, context) }
-        guard case .replying = state else { return }
-        if context.channel.isWritable { return endReply(context) }
-        let patience = min(limits.idleSeconds, HTTPLimits.stalledSeconds)
-        unread.begin(reply.tensors, on: isStream ? nil : context.channel, patience: patience)
-    }
-
-    private func write(_ reply: HTTPReply, _ context: ChannelHandlerContext) {
-        var buffer = output
-        output = ByteBuffer()
-        reply.write(to: &buffer, keepAlive: keepAlive)
-        context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
-        if buffer.storageCapacity <= HTTPLimits.keptReplyBytes {
-            // Nearly always it went at once, and the memory can be used again.
-            buffer.clear()
-            output = buffer
-        }
-    }
-
-    private func endReply(_ context: ChannelHandlerContext) {
-        unread.end()
-        state = keepAlive ? .idle : .closing
-        repliedAt = .now()
-        guard !keepAlive else { return takeHeld(context) }
-        held.forget()
-        // A stream is over when both sides have ended theirs.
-        guard !(isStream && isComplete) else { return }
-        // First our side only: a client that is still sending must be able to read the reply before the line is cut.
-        context.close(mode: .output, promise: nil)
-        guard !isStream else { return }
-        let channel = context.channel
-        context.eventLoop.scheduleTask(in: .seconds(HTTPLimits.lingerSeconds)) { channel.close(promise: nil) }
     }
 }

@@ -11,8 +11,6 @@ package struct HTTPLimits: Sendable, Hashable {
     /// Bytes of one request's body. The default holds a batch of 32 float images of 640 × 640; more is hardly one
     /// request.
     package var bodyBytes = 256 << 20
-    /// Connections at one time. Each costs some kilobytes; the kernel's default backlog and descriptors end near here.
-    package var connections = 16_384
     /// How long a connection may send nothing while it waits for no answer. Clients keep connections for minutes; what
     /// is silent for longer may be gone without a word.
     package var idleSeconds: Int64 = 300

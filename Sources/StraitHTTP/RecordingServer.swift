@@ -2,16 +2,15 @@
 
 internal import NIOCore
 internal import NIOHTTP1
-internal import NIOPosix
+package import StraitNetwork
 internal import StraitProtocol
 
 /// Shows recorded runs with the page that shows a live server: `strait watch`. There is no engine and nothing to change.
 package final class RecordingServer: Sendable {
-    private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    private let listener: any Channel
+    private let listener: Listener
 
     /// The port that it listens on.
-    package let port: Int
+    package var port: Int { listener.port }
 
     /// A recorded run: the messages that a page draws from, as JSON.
     package struct Run: Sendable {
@@ -38,32 +37,24 @@ package final class RecordingServer: Sendable {
     /// Starts to listen.
     ///
     /// - Parameter port: 0 for any free one.
-    package init(host: String, port: Int, runs: [Run]) throws(HTTPServer.StartError) {
+    package init(host: String, port: Int, runs: [Run]) throws(Listener.StartError) {
         let files = Self.files(runs)
-        let bootstrap = ServerBootstrap(group: group)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    let decoder = HTTPRequestDecoder(limitConfiguration: HTTPLimits.decoder)
-                    try channel.pipeline.syncOperations.addHandlers([
-                        ByteToMessageHandler(decoder), FileHandler(files),
-                    ])
-                }
-            }
-        do {
-            listener = try bootstrap.bind(host: host, port: port).wait()
-        } catch {
-            try? group.syncShutdownGracefully()
-            throw HTTPServer.StartError(
-                description: "cannot listen on \(host):\(port): \(error). Choose another port with --port.")
+        listener = try Listener(
+            Listener.Place(host: host, port: port, connections: Self.mostConnections), offering: .http1,
+            advice: "Choose another port with --port."
+        ) { channel, _ in
+            let decoder = HTTPRequestDecoder(limitConfiguration: HTTPLimits.decoder)
+            try channel.pipeline.syncOperations.addHandlers([ByteToMessageHandler(decoder), FileHandler(files)])
         }
-        self.port = listener.localAddress?.port ?? port
     }
+
+    /// More than the browsers of one person open.
+    private static let mostConnections = 256
 
     /// Ends all connections.
     package func stop() {
-        try? listener.close().wait()
-        try? group.syncShutdownGracefully()
+        listener.stopListening()
+        listener.stop(withinMilliseconds: 0)
     }
 
     /// The page, told how many runs there are, and the runs.

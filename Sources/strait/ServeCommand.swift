@@ -127,7 +127,6 @@ struct ServeCommand: ParsableCommand {
             access: access)
         var limits = HTTPLimits()
         limits.bodyBytes = min(options.maxBody << 20, pool.budget)
-        limits.connections = options.maxConnections
         limits.idleSeconds = Int64(options.idleTimeoutSecs)
         let network = options.networkPlacement(beside: devices.laneCores)
         // Before HTTP, whose readiness is that of all.
@@ -137,10 +136,11 @@ struct ServeCommand: ParsableCommand {
         ) { frontEnds.connections }
         let metricsListener = try metricsOptions.listen(
             beside: options.httpAddress, cores: network.cores, tls: tls, metrics, log: log.note)
-        let grpc = try grpcFrontEnd(control, network, tls)
-        let server = try HTTPServer(
-            host: options.httpAddress, port: options.httpPort, threads: network.threads, cores: network.cores,
-            control: control, feed: feed, limits: limits, tls: tls)
+        var place = Listener.Place(
+            host: options.httpAddress, port: options.httpPort, connections: options.maxConnections)
+        (place.threads, place.cores, place.tls) = (network.threads, network.cores, tls)
+        let grpc = try grpcFrontEnd(control, like: place)
+        let server = try HTTPServer(place, control: control, feed: feed, limits: limits)
         frontEnds.add("http") { server.connectionCount }
         if let grpc { frontEnds.add("grpc") { grpc.connectionCount } }
         let address = "\(tls == nil ? "http" : "https")://\(Self.host(options.httpAddress)):\(server.port)"
@@ -185,18 +185,15 @@ struct ServeCommand: ParsableCommand {
         log.note(LogLine(.stopped, "stopped", ["drained": "true"]))
     }
 
-    /// The gRPC front end, listening; nil where it is not wanted.
-    private func grpcFrontEnd(
-        _ control: ServerControl, _ network: (threads: Int, cores: [Int]), _ tls: TLSContext?
-    ) throws -> GRPCFrontEnd? {
+    /// The gRPC front end, listening with what HTTP does; nil where it is not wanted.
+    private func grpcFrontEnd(_ control: ServerControl, like http: Listener.Place) throws -> GRPCFrontEnd? {
         guard !options.noGrpc else { return nil }
         var limits = GRPCLimits()
         limits.messageBytes = min(options.maxBody << 20, control.service.pool.budget)
-        limits.connections = options.maxConnections
         limits.idleSeconds = Int64(options.idleTimeoutSecs)
-        return try GRPCFrontEnd(
-            host: options.grpcAddress, port: options.grpcPort, threads: network.threads, cores: network.cores,
-            control: control, limits: limits, tls: tls)
+        var place = http
+        (place.host, place.port) = (options.grpcAddress, options.grpcPort)
+        return try GRPCFrontEnd(place, control: control, limits: limits)
     }
 
     /// An address as somebody on this machine reaches it.
