@@ -89,7 +89,7 @@ def main():
     http, grpc, echo = free_port(), free_port(), free_port()
     servers = {"strait": Server([STRAIT, "serve", "--model-repository", MODELS, "--http-address", "127.0.0.1",
                                  "--http-port", http, "--grpc-address", "127.0.0.1", "--grpc-port", grpc, "--lanes",
-                                 "1", "--lane-cores", LANE_CORE, "--no-learned"], grpc)}
+                                 "1", "--metrics-port", "0", "--lane-cores", LANE_CORE, "--no-learned"], grpc)}
     kinds = [("strait gRPC", "strait", "grpc", grpc), ("strait HTTP", "strait", "http", http)]
     if options.echo:
         servers["echo"] = Server([options.echo, echo], echo)

@@ -70,8 +70,8 @@ class Server:
             self.port = probe.getsockname()[1]
         self.process = subprocess.Popen(
             [STRAIT, "serve", "--model-repository", MODELS, "--http-address", "127.0.0.1", "--http-port",
-             str(self.port), "--no-grpc", "--lanes", str(len(self.cores)), "--lane-cores", ",".join(map(str, self.cores)),
-             "--no-learned"],
+             str(self.port), "--no-grpc", "--metrics-port", "0", "--lanes", str(len(self.cores)), "--lane-cores",
+             ",".join(map(str, self.cores)), "--no-learned"],
             stderr=subprocess.DEVNULL)
         for _ in range(300):
             try:

@@ -63,6 +63,8 @@ public struct StraitOptions: Sendable, Hashable {
     public var usesEquity = true
     /// At most 16 models and 4 devices are looked at in full.
     public var prunes = true
+    /// One batch runs at a time while bounds do not hold.
+    public var usesWatchdog = true
 
     // -- constants ------------------------------------------------------------------------------------------------
 

@@ -39,6 +39,7 @@ package enum Variants {
             strait("no-equity") { $0.strait.usesEquity = false },
             strait("no-floor") { $0.strait.lowFloor = 0 },
             strait("no-pruning") { $0.strait.prunes = false },
+            strait("no-watchdog") { $0.strait.usesWatchdog = false },
         ]
         + (1...4).filter { $0 != plain(.strait).lanes }.map { strait("lanes-\($0)", lanes: $0) { _ in } }
 

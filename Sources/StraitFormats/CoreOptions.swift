@@ -51,7 +51,7 @@ extension StraitOptions {
         ("uses_gate", \.usesGate), ("uses_harm", \.usesHarm), ("uses_reservation", \.usesReservation),
         ("limits_hold", \.limitsHold), ("uses_urgency", \.usesUrgency),
         ("searches_batch_sizes", \.searchesBatchSizes), ("mixes_classes", \.mixesClasses),
-        ("uses_equity", \.usesEquity), ("prunes", \.prunes),
+        ("uses_equity", \.usesEquity), ("prunes", \.prunes), ("uses_watchdog", \.usesWatchdog),
     ]
     /// The constants by their names in JSON.
     private static let constants: [(String, any WritableKeyPath<StraitOptions, Double> & Sendable)] = [

@@ -179,7 +179,7 @@ struct MetricsPage {
         }
         text.family(
             "strait_prediction_recent_coverage_ratio", .gauge,
-            "The share of the last 200 batches that were within their p95 bound.")
+            "The share of the last batches (200, or a second's) that were within their p95 bound.")
         text.sample([], metrics.coverage)
         text.family(
             "strait_watchdog_alert", .gauge,

@@ -52,7 +52,7 @@ struct Regret: Sendable {
         }
         factor = options.fixedMargin ?? 1
         margin = isCalibrated ? calibrations[RequestClass.high.rawValue].q99 : factor
-        widened = state.watchdog.isAlert ? Watchdog.widening : 1
+        widened = options.runsOneAtATime(state) ? Watchdog.widening : 1
         margin *= widened
         horizon = options.horizonGaps * state.traffic.dispatchGap
     }

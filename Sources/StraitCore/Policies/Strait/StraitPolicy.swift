@@ -87,7 +87,7 @@ package struct StraitPolicy: Policy {
     /// The eligible devices that are looked at: the least loaded.
     private mutating func choosePlaces(_ state: SchedulerState, at now: Instant) {
         placeCount = 0
-        let isAlert = state.watchdog.isAlert
+        let isAlert = options.runsOneAtATime(state)
         let kept = options.prunes ? Self.devicesKept : state.devices.all.count
         for index in state.devices.all.indices where state.devices.all[index].isEligible {
             if isAlert, !state.devices.all[index].resident.isEmpty { continue }
@@ -117,7 +117,7 @@ package struct StraitPolicy: Policy {
         high.removeAll()
         for index in 0..<placeCount {
             let device = places[index].device
-            let lanes = state.watchdog.isAlert ? 1 : state.devices[device].lanes.count
+            let lanes = options.runsOneAtATime(state) ? 1 : state.devices[device].lanes.count
             high.add(device, lanes: lanes, state, finishes: places[index].predictor.alone)
         }
         high.addOthers(state, at: now)
