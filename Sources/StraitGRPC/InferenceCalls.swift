@@ -99,7 +99,8 @@ extension GRPCConnection {
             do throws(ProtocolError) {
                 let response = WireResponseEncoder.encode(
                     // A stream has no metadata for each answer.
-                    try service.response(to: asked.request, from: asked.model, answer, naming: isStreamed))
+                    try service.response(to: asked.request, from: asked.model, answer, naming: isStreamed),
+                    isStreamed: isStreamed)
                 if isStreamed {
                     send(response.streamed, on: call)
                 } else {

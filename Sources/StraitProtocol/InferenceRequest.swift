@@ -97,19 +97,19 @@ package struct InferenceResponse: Sendable {
     package var parameters: [Parameter]
     /// The outputs, in the order they are written.
     package var outputs: [Tensor]
-    /// Those of the outputs that were put into shared memory, by name: where they are, and how many bytes they took.
-    package var places: [String: SharedPlace]
+    /// The names of those outputs that were put into shared memory, and so are told without their contents.
+    package var inSharedMemory: Set<String>
 
     /// A response with the given content.
     package init(
         modelName: String, modelVersion: String, id: String = "", parameters: [Parameter] = [], outputs: [Tensor],
-        places: [String: SharedPlace] = [:]
+        inSharedMemory: Set<String> = []
     ) {
         self.modelName = modelName
         self.modelVersion = modelVersion
         self.id = id
         self.parameters = parameters
         self.outputs = outputs
-        self.places = places
+        self.inSharedMemory = inSharedMemory
     }
 }

@@ -31,7 +31,7 @@ package enum InferenceResponseEncoder {
         _ response: InferenceResponse, binary: (String) -> Bool
     ) throws(ProtocolError) -> EncodedResponse {
         var binaryTensors: [Tensor] = []
-        let asJSON = response.outputs.filter { !binary($0.name) && response.places[$0.name] == nil }
+        let asJSON = response.outputs.filter { !binary($0.name) && !response.inSharedMemory.contains($0.name) }
         let elements = asJSON.reduce(0) { $0 + $1.range.count / ($1.type.byteSize ?? typicalNumberLength) }
         var writer = JSONWriter(capacity: 512 + elements * typicalNumberLength)
         writer.beginObject()
@@ -51,8 +51,8 @@ package enum InferenceResponseEncoder {
             writer.member("name", output.name)
             writer.member("datatype", output.type.name)
             writer.member("shape", output.shape.dimensions)
-            if let place = response.places[output.name] {
-                write(place, to: &writer)
+            if response.inSharedMemory.contains(output.name) {
+                // Nothing else, as from Triton: its C++ client takes parameters to mean a binary tensor.
             } else if binary(output.name) {
                 writer.key("parameters")
                 writer.beginObject()
@@ -68,15 +68,6 @@ package enum InferenceResponseEncoder {
         writer.endArray()
         writer.endObject()
         return EncodedResponse(json: writer.bytes, binaryTensors: binaryTensors)
-    }
-
-    private static func write(_ place: SharedPlace, to writer: inout JSONWriter) {
-        writer.key("parameters")
-        writer.beginObject()
-        writer.member("shared_memory_region", place.region)
-        if place.offset > 0 { writer.member("shared_memory_offset", place.offset) }
-        writer.member("shared_memory_byte_size", place.byteCount)
-        writer.endObject()
     }
 
     private static func write(_ parameter: Parameter, to writer: inout JSONWriter) {

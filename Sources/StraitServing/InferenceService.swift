@@ -141,7 +141,10 @@ package struct InferenceService: Sendable {
                 output = Classification.best(
                     wanted.classes, of: output, isBatched: specification.isBatchable, labels: labels, pool: pool)
             }
-            if let place = wanted.place { response.places[wanted.name] = try write(output, to: place) }
+            if let place = wanted.place {
+                try write(output, to: place)
+                response.inSharedMemory.insert(wanted.name)
+            }
             response.outputs.append(output)
         }
         return response
@@ -175,7 +178,7 @@ extension InferenceService {
         request.sharedInputs = []
     }
 
-    private func write(_ output: Tensor, to place: SharedPlace) throws(ProtocolError) -> SharedPlace {
+    private func write(_ output: Tensor, to place: SharedPlace) throws(ProtocolError) {
         guard output.range.count <= place.byteCount else {
             throw ProtocolError(
                 .invalidArgument,
@@ -184,7 +187,6 @@ extension InferenceService {
         }
         let used = try SharedPlace(region: place.region, offset: place.offset, byteCount: output.range.count)
         try sharedMemory.find(place.region).write(output.bytes, to: used)
-        return used
     }
 }
 

@@ -83,6 +83,7 @@ def test_errors_are_told_inside_the_stream_with_the_id_of_their_request(server):
         answers = list(stub.ModelStreamInfer(iter(sent), timeout=ANSWER_LIMIT))
     told = {answer.infer_response.id: answer.error_message for answer in answers}
     assert len(answers) == len(sent)
+    assert all(answer.infer_response.parameters["triton_final_response"].bool_param for answer in answers)
     assert told["good"] == ""
     assert "nobody" in told["unknown"]
     assert "5" in told["misshapen"]

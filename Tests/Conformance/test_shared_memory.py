@@ -31,8 +31,8 @@ def test_there_and_back(client):
                               outputs=[shared_output("OUTPUT0", wanted, ROWS.nbytes, 64)], timeout=PATIENT)
         told = answer.get_output("OUTPUT0")
         assert told["shape"] == [3, 4] and "data" not in told
-        assert told["parameters"] == {"shared_memory_region": wanted, "shared_memory_offset": 64,
-                                      "shared_memory_byte_size": ROWS.nbytes}
+        # Triton's C++ client takes any parameters to mean a binary tensor, and fails.
+        assert "parameters" not in told
         np.testing.assert_array_equal(shm.get_contents_as_numpy(target, np.float32, [3, 4], 64), ROWS)
 
 

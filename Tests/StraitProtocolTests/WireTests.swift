@@ -244,13 +244,11 @@ internal import Testing
             outputs: [
                 try .make("y", .uint8, [3], [1, 2, 3], pool: pool), try .make("z", .uint8, [1], [9], pool: pool),
             ])
-        answer.places = ["y": try SharedPlace(region: "r", offset: 16, byteCount: 3)]
+        answer.inSharedMemory = ["y"]
         let message = try Inference_ModelInferResponse(serializedBytes: bytes(WireResponseEncoder.encode(answer)))
         #expect(message.rawOutputContents.map { Array($0) } == [[], [9]])
-        #expect(message.outputs[0].parameters["shared_memory_region"]?.stringParam == "r")
-        #expect(message.outputs[0].parameters["shared_memory_offset"]?.int64Param == 16)
-        #expect(message.outputs[0].parameters["shared_memory_byte_size"]?.int64Param == 3)
-        #expect(message.outputs[1].parameters.isEmpty)
+        #expect(message.outputs[0].name == "y" && message.outputs[0].shape == [3])
+        #expect(message.outputs.allSatisfy(\.parameters.isEmpty))
     }
 
     @Test func anErrorInAStreamCarriesTheID() throws {
@@ -258,6 +256,16 @@ internal import Testing
         let message = try Inference_ModelStreamInferResponse(serializedBytes: bytes(encoded))
         #expect(message.errorMessage == "no such model")
         #expect(message.inferResponse.id == "r")
+        #expect(message.inferResponse.parameters["triton_final_response"]?.boolParam == true)
+    }
+
+    @Test func anAnswerInAStreamSaysThatNoOtherFollows() throws {
+        let answer = InferenceResponse(modelName: "m", modelVersion: "3", outputs: [])
+        let encoded = WireResponseEncoder.encode(answer, isStreamed: true)
+        let message = try Inference_ModelStreamInferResponse(serializedBytes: bytes(encoded.streamed))
+        #expect(message.inferResponse.parameters["triton_final_response"]?.boolParam == true)
+        let alone = try Inference_ModelInferResponse(serializedBytes: bytes(WireResponseEncoder.encode(answer)))
+        #expect(alone.parameters.isEmpty)
     }
 
     // -- documents -----------------------------------------------------------------------------------------------

@@ -79,31 +79,31 @@ package struct WireResponse: Sendable {
 package enum WireResponseEncoder {
     /// Bytes to expect for all but the tensors; only a guess for the first allocation.
     private static let typicalHead = 256
+    /// Triton's mark of a request's last answer in a stream.
+    private static let finalResponse = Parameter("triton_final_response", .bool(true))
 
-    /// Encodes a response; every output goes out raw, as Triton sends them.
+    /// Encodes a response; every output goes out raw, as Triton sends them. One that is in shared memory has a name, a type
+    /// and a shape.
     ///
+    /// - Parameter isStreamed: whether it is one of a stream, where clients of decoupled models look at a parameter for
+    ///   the last answer to a request; each of ours is.
     /// - Complexity: O(outputs); the tensors are not touched yet.
-    package static func encode(_ response: InferenceResponse) -> WireResponse {
+    package static func encode(_ response: InferenceResponse, isStreamed: Bool = false) -> WireResponse {
         var writer = WireWriter(capacity: typicalHead)
         writer.text(1, response.modelName)
         writer.text(2, response.modelVersion)
         writer.text(3, response.id)
         for parameter in response.parameters { write(parameter, 4, to: &writer) }
+        if isStreamed { write(finalResponse, 4, to: &writer) }
         for output in response.outputs {
             writer.message(5) { tensor in
                 tensor.text(1, output.name)
                 tensor.text(2, output.type.name)
                 tensor.packed(3, output.shape.dimensions)
-                guard let place = response.places[output.name] else { return }
-                write(Parameter("shared_memory_region", .string(place.region)), 4, to: &tensor)
-                if place.offset > 0 {
-                    write(Parameter("shared_memory_offset", .int(Int64(place.offset))), 4, to: &tensor)
-                }
-                write(Parameter("shared_memory_byte_size", .int(Int64(place.byteCount))), 4, to: &tensor)
             }
         }
         return WireResponse(
-            head: writer.bytes, tensors: response.outputs.map { response.places[$0.name] == nil ? $0 : nil })
+            head: writer.bytes, tensors: response.outputs.map { response.inSharedMemory.contains($0.name) ? nil : $0 })
     }
 
     /// Writes an entry of a map of parameters.
@@ -130,7 +130,10 @@ package enum WireResponseEncoder {
     package static func streamedError(_ message: String, id: String) -> WireResponse {
         var writer = WireWriter(capacity: message.utf8.count + id.utf8.count + 16)
         writer.text(1, message)
-        writer.message(2) { $0.text(3, id) }
+        writer.message(2) {
+            $0.text(3, id)
+            write(finalResponse, 4, to: &$0)
+        }
         return WireResponse(head: writer.bytes, tensors: [])
     }
 }
