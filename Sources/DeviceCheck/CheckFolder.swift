@@ -59,6 +59,7 @@ struct CheckSummary {
         var writer = JSONWriter()
         writer.beginObject()
         writer.member("format", "strait-gpu-check-1")
+        if let commit = BuildFacts.commit { writer.member("commit", commit) }
         writer.member("unix_ms", "\(MonotonicClock.calendarMilliseconds())")
         writer.member("device", context.settings.target.text)
         writer.member("device_name", (try? context.hardware())?.name ?? (context.isProcessor ? Processor.name : "none"))
