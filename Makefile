@@ -23,10 +23,11 @@ export STRAIT_ONNXRUNTIME := $(CURDIR)/.strait/onnxruntime/libonnxruntime.so
 # No target is the name of a file.
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
+#: Begin
 help: ## this list
 	@echo "Strait: serves ONNX models to two classes of requests, each with a deadline."
-	@echo
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@awk -F ':[^#]*## ' '/^#: / {print "\n" substr($$0, 4)} /^[a-z-]+:[^#]*## / {printf "  make %-21s  %s\n", $$1, $$2}' \
+		$(MAKEFILE_LIST)
 
 setup: ## fetch ONNX Runtime, models and a Python environment into .strait (once; needs the network)
 	@$(PYTHON) scripts/setup
@@ -40,6 +41,7 @@ run: setup build ## serve the demo models on port 8000 (HTTP_PORT=N for another)
 demo: setup build ## overload the server under fifo, edf-priority and strait, and print who was answered in time
 	$(STRAIT) demo --model-repository .strait/models
 
+#: Test
 test: test-pure test-server ## everything
 
 test-pure: setup ## the Swift tests of all that needs no network stack (debug; quick)
@@ -112,6 +114,7 @@ fuzz: ## make up inputs for one decoder, DECODER=request (all: Fuzzing/dictionar
 		-max_total_time=$(SECONDS) -max_len=8192 -timeout=5 -rss_limit_mb=2048 -malloc_limit_mb=256 \
 		-dict=../Fuzzing/dictionaries/$(DECODER).dict $(DECODER) ../Tests/FuzzCorpus/$(DECODER)
 
+#: Measure
 bench: setup build ## what serving costs, beside ONNX Runtime in a loop (three minutes, on a quiet machine)
 	$(VENV_PYTHON) Benchmarks/serving.py
 
@@ -150,6 +153,7 @@ bench-sim: ## how many requests a core simulates in a second, each policy agains
 bench-core-pipe: build ## how many events a second strait core takes through a pipe
 	$(PYTHON) Benchmarks/core_pipe.py
 
+#: Simulate, and compare with servers
 evaluate: build ## every rival over the whole matrix, which targets are met, and a report, into EVALUATION=FOLDER (an hour or so; goes on where it was)
 	$(STRAIT) evaluate --out $(EVALUATION)
 
@@ -175,6 +179,7 @@ fidelity-virtual: build ## a server on four virtual GPUs beside the simulator, t
 soak: build ## an hour of overload on virtual devices with everything on: memory, descriptors, predictions (SOAK_MINUTES=60)
 	$(PYTHON) scripts/soak --minutes $(SOAK_MINUTES)
 
+#: Keep the house
 pictures: build ## draw docs/figures/dashboard-*.png from real runs (two minutes; needs Chromium)
 	$(PYTHON) scripts/pictures
 

@@ -2,6 +2,7 @@
 """The examples, run as a reader runs them: real input, known answers."""
 
 import re
+import shlex
 import subprocess
 import sys
 
@@ -46,6 +47,14 @@ def test_the_recogniser_reads_a_drawn_line(server):
 def test_it_reads_what_was_drawn_and_no_fixed_text(server):
     output = run(sys.executable, "examples/read_text.py", "--text", "Strait 2026", "--url", server.url)
     assert output == "Strait 2026\n"
+
+
+def test_the_readme_runs_as_it_is_written(server):
+    commands = re.findall(r"^\.strait/venv/bin/python (examples/.*?)(?: +#.*)?$", (ROOT / "README.md").read_text(),
+                          re.MULTILINE)
+    assert len(commands) == 2
+    for command in commands:
+        run(sys.executable, *shlex.split(command), "--url", server.url)
 
 
 def test_curl_alone_gets_a_vector_and_a_refusal(server):
