@@ -186,6 +186,28 @@ internal import Testing
         device.stop()
     }
 
+    @Test func `graphs of a model that is prepared while another goes have numbers of their own`() throws {
+        let runtime = runtime()
+        let loader = FakeLoader(runtime)
+        let device = try device(runtime, loader) { ($0.usesGraphs, $0.lanes) = (true, 1) }
+        func prepare(_ model: LoadedModel, rows: Int) throws {
+            try device.prepare(try batch(0, model, [[Float](repeating: 0, count: rows * 4)]))
+        }
+        let first = try device.load(path: "none", name: "first")
+        for rows in [1, 2] { try prepare(first, rows: rows) }
+        let second = try device.load(path: "none", name: "second")
+        let before = loader.launches.withLock { $0.count }
+        try prepare(second, rows: 1)
+        device.unload(first)
+        for rows in [2, 3, 4] { try prepare(second, rows: rows) }
+        let launches = loader.launches.withLock { Array($0[before...]) }
+        // Four sizes of batch, of two classes: a number that stands for two of them would replay one for the other.
+        let graphs = Dictionary(grouping: launches) { $0.graph }
+        #expect(graphs.count == 8)
+        for (_, runs) in graphs { #expect(Set(runs.map(\.input)).count == 1) }
+        device.stop()
+    }
+
     // -- what goes wrong ------------------------------------------------------------------------------------------
 
     @Test func `a model that does not fit is refused, and the memory of one that goes is free again`() throws {
@@ -273,6 +295,26 @@ internal import Testing
             #expect(error.code == .outOfMemory && error.message.contains("pinned"))
         }
         for _ in 0..<100 { _ = try device.runAlone(try batch(0, model, [[Float](repeating: 1, count: 1024)])) }
+        #expect(fake_cuda_pinned_bytes() <= 48 << 10)
+        device.stop()
+    }
+
+    @Test func `batches that cannot be put on their way give their staging memory back`() throws {
+        let runtime = runtime()
+        let device = try device(runtime, FakeLoader(runtime)) { ($0.stagingBudget, $0.lanes) = (48 << 10, 1) }
+        let model = try device.load(path: "none", name: "double")
+        let refused = try batch(0, model, [[Float](repeating: 1, count: 1024)])
+        for _ in 0..<100 {
+            fake_cuda_fail(FAKE_COPY, 0, 1, 0)
+            do throws(DeviceError) {
+                _ = try device.runAlone(refused)
+                Issue.record("the copy of its inputs failed")
+            } catch {
+                #expect(error.code == .runFailed)
+            }
+        }
+        let result = try device.runAlone(try batch(1, model, [[1, 2, 3, 4]]))
+        #expect(try values(.success(result)) == [[2, 4, 6, 8]])
         #expect(fake_cuda_pinned_bytes() <= 48 << 10)
         device.stop()
     }

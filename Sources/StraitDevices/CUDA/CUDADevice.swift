@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import CUDARuntime
-internal import Glibc
-internal import OnnxRuntime
 package import StraitCore
-internal import StraitPlatform
 package import StraitTensor
 internal import Synchronization
 
@@ -20,7 +17,7 @@ package final class CUDADevice: Device {
     package let laneCount: Int
     package let copying: CopyDescription?
 
-    private struct State {
+    struct State {
         var models: [Int: [LaneModel]] = [:]
         var nextModel = 0
         /// Bytes of device memory that models take.
@@ -29,16 +26,16 @@ package final class CUDADevice: Device {
         var isStopped = false
     }
 
-    private let options: CUDAOptions
-    private let hardware: CUDAHardware
-    private let loader: any AcceleratorLoader
-    private let pool: SlabPool
+    let options: CUDAOptions
+    let hardware: CUDAHardware
+    let loader: any AcceleratorLoader
+    let pool: SlabPool
     private let pinned: PinnedPool
-    private let lanes: [CUDALane]
-    private let state = Mutex(State())
-    private let driver = Mutex<(any LaneDriver)?>(nil)
-    private let arrivals = Mutex<FlightReporter?>(nil)
-    private let departures = Mutex<FlightReporter?>(nil)
+    let lanes: [CUDALane]
+    let state = Mutex(State())
+    let driver = Mutex<(any LaneDriver)?>(nil)
+    let arrivals = Mutex<FlightReporter?>(nil)
+    let departures = Mutex<FlightReporter?>(nil)
     /// Bytes of device memory that may be used.
     package let memoryBudget: Int
 
@@ -115,239 +112,6 @@ package final class CUDADevice: Device {
         return CopyDescription(overhead: Duration(nanoseconds: small), bytesPerSecond: rate)
     }
 
-    // -- models -----------------------------------------------------------------------------------------------------
-
-    /// What a model takes beyond the size of its file, at least: buffers between its layers, and the provider's own.
-    private static let estimateFactor = 1.25
-
-    package func load(path: String, name: String) throws(DeviceError) -> LoadedModel {
-        let sessions = lanes.reduce(0) { $0 + $1.streams.count }
-        var file = stat()
-        let fileBytes = stat(path, &file) == 0 ? Int(file.st_size) : 0
-        let estimate = Int(Double(fileBytes * sessions) * Self.estimateFactor)
-        let used = state.withLock { $0.usedBytes }
-        guard used + estimate <= memoryBudget else { throw refusal(name, needs: estimate, used, sessions) }
-        do {
-            try hardware.choose()
-            let before = try hardware.memory().free
-            var onLanes: [LaneModel] = []
-            for lane in lanes {
-                var made: [any AcceleratorSession] = []
-                for stream in lane.streams {
-                    made.append(
-                        try loader.load(
-                            path: path, model: name, on: stream, memoryLimit: memoryBudget - used,
-                            usesGraphs: options.usesGraphs))
-                }
-                onLanes.append(LaneModel(name: name, sessions: made))
-            }
-            let taken = max(0, before - (try hardware.memory().free))
-            guard used + taken <= memoryBudget else { throw refusal(name, needs: taken, used, sessions) }
-            let session = onLanes[0].sessions[0]
-            let strings = (session.inputs + session.outputs).filter { $0.type == .string }.map(\.name)
-            guard strings.isEmpty else {
-                throw DeviceError(
-                    .cannotLoad,
-                    "model \(name): its tensors \(strings.joined(separator: ", ")) are strings, which cannot be put on a "
-                        + "CUDA device; serve it with --device cpu")
-            }
-            var (inputs, outputs): ([TensorSignature], [TensorSignature]) = ([], [])
-            for info in session.inputs { inputs.append(try TensorSignature(info, of: name)) }
-            for info in session.outputs { outputs.append(try TensorSignature(info, of: name)) }
-            let metadata = try session.metadata()
-            let number = state.withLock { state in
-                state.usedBytes += taken
-                state.models[state.nextModel] = onLanes
-                defer { state.nextModel += 1 }
-                return state.nextModel
-            }
-            return LoadedModel(number: number, inputs: inputs, outputs: outputs, metadata: metadata)
-        } catch {
-            let error = DeviceError(any: error)
-            throw error.code == .runFailed ? DeviceError(.cannotLoad, error.message) : error
-        }
-    }
-
-    private func refusal(_ model: String, needs: Int, _ used: Int, _ sessions: Int) -> DeviceError {
-        func megabytes(_ bytes: Int) -> Int { bytes / 1_000_000 }
-        return DeviceError(
-            .outOfMemory,
-            "model \(model): its \(sessions) sessions need about \(megabytes(needs)) MB on \(name), and "
-                + "\(megabytes(max(0, memoryBudget - used))) of the \(megabytes(memoryBudget)) MB that may be used are left; "
-                + "use fewer lanes, no priorities, or a larger memory budget")
-    }
-
-    /// Runs of a batch that prepare it: the first one tries algorithms and allocates; a graph is recorded by one of the
-    /// next and replayed by the last.
-    private static let (warmUps, graphWarmUps) = (2, 4)
-
-    package func prepare(_ batch: DeviceBatch) throws(DeviceError) {
-        guard let models = state.withLock({ $0.models[batch.model.number] }) else { throw unknown(batch) }
-        // One lane after the other: a graph is recorded only while nothing else on the device allocates or waits.
-        for lane in lanes {
-            for requestClass in lane.streams.count > 1 ? [RequestClass.low, .high] : [.low] {
-                let batch = batch.of(requestClass)
-                let runs = options.usesGraphs ? Self.graphWarmUps : Self.warmUps
-                let model = models[lane.index]
-                let usesGraphs = options.usesGraphs
-                try lane.performAndWait { (lane) -> Result<Void, DeviceError> in
-                    do throws(DeviceError) {
-                        if usesGraphs { try lane.prepareGraph(batch, model) }
-                        for _ in 0..<runs { _ = try lane.runAlone(batch, model).get() }
-                        return .success(())
-                    } catch {
-                        return .failure(error)
-                    }
-                }
-            }
-        }
-        try chargeWarmUp(batch.model.number, models[0].name)
-    }
-
-    /// Counts what warming up took.
-    private func chargeWarmUp(_ number: Int, _ name: String) throws(DeviceError) {
-        do {
-            try hardware.choose()
-            let memory = try hardware.memory()
-            guard memory.free > 0 else {
-                throw DeviceError(.outOfMemory, "model \(name): no memory of \(self.name) is left after its warm-up")
-            }
-        } catch {
-            throw DeviceError(any: error)
-        }
-    }
-
-    package func unload(_ model: LoadedModel) {
-        guard state.withLock({ $0.models[model.number] }) != nil else { return }
-        // Lanes hold nothing of it any more.
-        for lane in lanes {
-            try? lane.performAndWait { lane in
-                lane.forget(model: model.number)
-                return .success(())
-            }
-        }
-        try? hardware.choose()
-        let before = (try? hardware.memory().free) ?? 0
-        _ = state.withLock { $0.models.removeValue(forKey: model.number) }
-        let freed = max(0, ((try? hardware.memory().free) ?? before) - before)
-        state.withLock { $0.usedBytes = max(0, $0.usedBytes - freed) }
-    }
-
-    private func unknown(_ batch: DeviceBatch) -> DeviceError {
-        DeviceError(.runFailed, "\(name) has no model \(batch.model.number) any more")
-    }
-
-    package func rehearse(_ batch: DeviceBatch) throws(DeviceError) -> MeasuredTimes {
-        try runAlone(batch).times
-    }
-
-    /// Runs a batch on its lane and waits for it, while nothing was started: to see its results.
-    ///
-    /// - Throws: ``DeviceError``.
-    package func runAlone(_ batch: DeviceBatch) throws(DeviceError) -> BatchResult {
-        guard let models = state.withLock({ $0.models[batch.model.number] }) else { throw unknown(batch) }
-        let lane = lanes[batch.lane.index]
-        return try lane.performAndWait { lane in lane.runAlone(batch, models[lane.index]) }
-    }
-
-    // -- serving ----------------------------------------------------------------------------------------------------
-
-    package func start(driver: any LaneDriver) {
-        self.driver.withLock { $0 = driver }
-        let choose: @Sendable () -> Void = { [hardware] in try? hardware.choose() }
-        let arrivals = FlightReporter(name: "cuda\(options.ordinal)-in", prepare: choose) { [weak self] flight in
-            self?.reportArrival(flight)
-            flight.arrived.signal()
-        }
-        let departures = FlightReporter(name: "cuda\(options.ordinal)-out", prepare: choose) { [weak self] flight in
-            self?.reportEnd(flight)
-        }
-        self.arrivals.withLock { $0 = arrivals }
-        self.departures.withLock { $0 = departures }
-    }
-
-    package func run(_ batch: DeviceBatch, on lane: LaneID) {
-        lanes[lane.index].perform { [self] in serve(batch, on: lanes[lane.index]) }
-    }
-
-    /// A batch up to the end of its kernels, on its lane's thread.
-    private func serve(_ batch: DeviceBatch, on lane: CUDALane) {
-        let (models, loss) = state.withLock { ($0.models[batch.model.number], $0.loss) }
-        if let loss { return report(batch, .failure(loss)) }
-        guard let model = models?[lane.index] else { return report(batch, .failure(unknown(batch))) }
-        let flight: Flight
-        do {
-            flight = try lane.begin(batch, model)
-        } catch {
-            lane.settle()
-            return giveUp(batch, model, lane, error)
-        }
-        // Before the kernels are launched, which takes the host a while: the copy may be over sooner.
-        arrivals.withLock { $0 }?.add(flight)
-        var hasArrived = false
-        do throws(DeviceError) {
-            try lane.launch(flight, model)
-            flight.arrived.wait()
-            hasArrived = true
-            if let failure = flight.failure { throw failure }
-            do { try flight.events.kernelsDone.synchronize() } catch { throw DeviceError(error) }
-        } catch {
-            // Its arrival may still be under way in another thread; each batch is reported by one at a time.
-            if !hasArrived { flight.arrived.wait() }
-            lane.settle()
-            lane.done(flight)
-            return giveUp(batch, model, lane, error)
-        }
-        driver.withLock { $0 }?.kernelsDone(batch)
-        departures.withLock { $0 }?.add(flight)
-    }
-
-    private func reportArrival(_ flight: Flight) {
-        do {
-            try flight.events.copied.synchronize()
-            flight.releaseInputs()
-        } catch {
-            return flight.fail(DeviceError(error))
-        }
-        driver.withLock { $0 }?.copiedIn(flight.batch)
-    }
-
-    private func reportEnd(_ flight: Flight) {
-        let lane = lanes[flight.batch.lane.index]
-        let result: Result<BatchResult, DeviceError>
-        do {
-            try flight.events.copiedOut.synchronize()
-            result = .success(try flight.collect(into: pool))
-        } catch {
-            result = .failure(DeviceError(any: error))
-        }
-        lane.done(flight)
-        report(flight.batch, result)
-    }
-
-    /// A batch that failed as a whole: its requests are run one by one where that may help, since the input of one may be
-    /// to blame.
-    private func giveUp(_ batch: DeviceBatch, _ model: LaneModel, _ lane: CUDALane, _ error: DeviceError) {
-        guard error.code != .deviceLost, batch.parts.count > 1 else { return report(batch, .failure(error)) }
-        let start = MonotonicClock.nanoseconds()
-        let outputs = batch.parts.map { part in lane.runAlone(batch.only(part), model).flatMap { $0.outputs[0] } }
-        let took = Duration(nanoseconds: MonotonicClock.nanoseconds() - start)
-        let times = MeasuredTimes(copyIn: .zero, kernels: took, copyOut: .zero)
-        report(batch, .success(BatchResult(outputs: outputs, times: times, wasSplit: true)))
-    }
-
-    private func report(_ batch: DeviceBatch, _ result: Result<BatchResult, DeviceError>) {
-        let driver = driver.withLock { $0 }
-        if case .failure(let error) = result, error.code == .deviceLost {
-            let isFirst = state.withLock { state in
-                defer { state.loss = state.loss ?? error }
-                return state.loss == nil
-            }
-            if isFirst { driver?.deviceLost(self, error) }
-        }
-        _ = driver?.laneFinished(batch, result)
-    }
-
     package func probe() throws(DeviceError) {
         if let loss = state.withLock({ $0.loss }) {
             throw DeviceError(.deviceLost, "\(loss.message); CUDA lets this process use the device no more: restart it")
@@ -373,13 +137,4 @@ package final class CUDADevice: Device {
     }
 
     deinit { stop() }
-}
-
-extension DeviceBatch {
-    /// The same of a class.
-    fileprivate func of(_ requestClass: RequestClass) -> DeviceBatch {
-        DeviceBatch(
-            batch: batch, device: device, lane: lane, modelID: modelID, model: model, isBatchable: isBatchable,
-            requestClass: requestClass, parts: parts)
-    }
 }

@@ -44,17 +44,6 @@ final class CUDALane: @unchecked Sendable {
         let shapes: [[Int]]
     }
 
-    /// Where a run's tensors lie.
-    private struct Layout {
-        var inputs: [DeviceTensor] = []
-        var inputBytes = 0
-        /// Of outputs whose shape is known beforehand.
-        var outputs: [DeviceTensor?] = []
-        var outputBytes = 0
-    }
-
-    /// CUDA aligns what it allocates to so many bytes, and some kernels count on it.
-    private static let alignment = 256
     /// Memory for tensors grows in such steps, because each growth stalls the device.
     private static let growth = 1 << 20
 
@@ -70,6 +59,8 @@ final class CUDALane: @unchecked Sendable {
     private var inputs: DeviceAllocation?
     private var outputs: DeviceAllocation?
     private var graphs: [GraphKey: GraphPlace] = [:]
+    /// How many there ever were: a number is not used again, or a session would replay another batch's graph.
+    private var graphsMade = 0
     /// The end of the last copy out of the lane's memory: kernels that write there wait for it.
     private var lastCopyOut: CUDAEvent?
 
@@ -136,24 +127,31 @@ final class CUDALane: @unchecked Sendable {
     /// The stream for a class.
     private func stream(for requestClass: RequestClass) -> Int { requestClass == .high ? streams.count - 1 : 0 }
 
-    /// Puts the inputs of a batch on their way to the device.
+    /// Puts the inputs of a batch on their way to the device. Where that fails nothing of it is under way any more.
     func begin(_ batch: DeviceBatch, _ model: LaneModel) throws(DeviceError) -> Flight {
         let spare = spareEvents.withLock { $0.popLast() }
+        let flight: Flight
         do {
             let events = if let spare { spare } else { try FlightEvents(of: context.hardware.runtime) }
-            let flight = Flight(batch, model: model.name, events: events, pinned: context.pinned)
-            let layout = try layout(of: batch, model)
+            flight = Flight(batch, model: model.name, events: events, pinned: context.pinned)
+        } catch {
+            throw DeviceError(error)
+        }
+        do {
+            let layout = try BatchLayout(of: batch, model)
             let start = MonotonicClock.nanoseconds()
             let memory = try context.pinned.take(layout.inputBytes)
-            gather(batch, layout, into: memory.bytes)
+            layout.gather(batch, into: memory.bytes)
             flight.staged(memory, gatherTime: MonotonicClock.nanoseconds() - start)
-            let place = try place(of: batch, model, layout)
-            try events.copyStarts.record(on: context.copyIn)
+            let place = try place(of: batch, layout)
+            try flight.events.copyStarts.record(on: context.copyIn)
             try context.copyIn.copy(
                 UnsafeRawBufferPointer(rebasing: memory.bytes[..<layout.inputBytes]), toDevice: place.inputs.address)
-            try events.copied.record(on: context.copyIn)
+            try flight.events.copied.record(on: context.copyIn)
             return flight
         } catch {
+            settle()
+            done(flight)
             throw DeviceError(any: error)
         }
     }
@@ -164,8 +162,8 @@ final class CUDALane: @unchecked Sendable {
         let number = stream(for: batch.requestClass)
         let (stream, session) = (streams[number], model.sessions[number])
         do {
-            let layout = try layout(of: batch, model)
-            let place = try place(of: batch, model, layout)
+            let layout = try BatchLayout(of: batch, model)
+            let place = try place(of: batch, layout)
             try stream.wait(for: events.copied)
             if let lastCopyOut { try stream.wait(for: lastCopyOut) }
             try events.kernelsStart.record(on: stream)
@@ -173,7 +171,7 @@ final class CUDALane: @unchecked Sendable {
                 inputs: layout.inputs.map { $0.moved(by: place.inputs.address) },
                 outputs: layout.outputs.map { $0?.moved(by: place.outputs.address) }, graph: place.graph)
             try events.kernelsDone.record(on: stream)
-            let all = try outputs(session, layout, allocated)
+            let all = try layout.all(session, allocated)
             let memory = try context.pinned.take(all.map(\.range.upperBound).max() ?? 0)
             flight.expects(all, in: memory)
             try context.copyOut.wait(for: events.kernelsDone)
@@ -234,13 +232,14 @@ final class CUDALane: @unchecked Sendable {
 
     /// Makes a graph's memory, so that the runs of this batch from now on record and replay it.
     func prepareGraph(_ batch: DeviceBatch, _ model: LaneModel) throws(DeviceError) {
-        let layout = try layout(of: batch, model)
+        let layout = try BatchLayout(of: batch, model)
         let key = key(of: batch)
         // A graph writes to fixed places, so all must be known.
         guard graphs[key] == nil, layout.outputs.allSatisfy({ $0 != nil }) else { return }
         do {
+            graphsMade += 1
             graphs[key] = GraphPlace(
-                number: graphs.count + 1,
+                number: graphsMade,
                 inputs: try DeviceAllocation(layout.inputBytes, of: context.hardware.runtime),
                 outputs: try DeviceAllocation(layout.outputBytes, of: context.hardware.runtime))
         } catch {
@@ -257,7 +256,7 @@ final class CUDALane: @unchecked Sendable {
     }
 
     private func place(
-        of batch: DeviceBatch, _ model: LaneModel, _ layout: Layout
+        of batch: DeviceBatch, _ layout: BatchLayout
     ) throws(CUDAError) -> (inputs: DeviceAllocation, outputs: DeviceAllocation, graph: Int?) {
         if !graphs.isEmpty, let place = graphs[key(of: batch)] { return (place.inputs, place.outputs, place.number) }
         return (try grown(&inputs, layout.inputBytes), try grown(&outputs, layout.outputBytes), nil)
@@ -271,77 +270,5 @@ final class CUDALane: @unchecked Sendable {
             byteCount.roundedUp(to: Self.growth), of: context.hardware.runtime)
         memory = made
         return made
-    }
-
-    private func layout(of batch: DeviceBatch, _ model: LaneModel) throws(DeviceError) -> Layout {
-        var layout = Layout()
-        let session = model.sessions[0]
-        for index in session.inputs.indices {
-            let tensors = batch.parts.map { $0.inputs[index] }
-            guard tensors[0].type != .bytes else {
-                throw DeviceError(.runFailed, "model \(model.name): strings cannot be put on a CUDA device")
-            }
-            var shape = tensors[0].shape.dimensions
-            if batch.isBatchable { shape[0] = batch.rows }
-            let byteCount = tensors.reduce(0) { $0 + $1.range.count }
-            layout.inputs.append(
-                DeviceTensor(
-                    type: OrtElementType(tensors[0].type), shape: shape, address: UInt(layout.inputBytes),
-                    byteCount: byteCount))
-            layout.inputBytes += byteCount.roundedUp(to: Self.alignment)
-        }
-        for output in session.outputs {
-            guard let shape = output.knownShape(rows: batch.isBatchable ? batch.rows : nil),
-                let size = output.type.byteSize, let count = Shape(shape).elementCount
-            else {
-                layout.outputs.append(nil)
-                continue
-            }
-            layout.outputs.append(
-                DeviceTensor(
-                    type: output.type, shape: shape, address: UInt(layout.outputBytes), byteCount: count * size))
-            layout.outputBytes += (count * size).roundedUp(to: Self.alignment)
-        }
-        return layout
-    }
-
-    private func gather(_ batch: DeviceBatch, _ layout: Layout, into bytes: UnsafeMutableRawBufferPointer) {
-        for (index, input) in layout.inputs.enumerated() {
-            var offset = Int(input.address)
-            for part in batch.parts {
-                let from = part.inputs[index].bytes
-                UnsafeMutableRawBufferPointer(rebasing: bytes[offset..<(offset + from.count)]).copyMemory(from: from)
-                offset += from.count
-            }
-        }
-    }
-
-    private func outputs(
-        _ session: any AcceleratorSession, _ layout: Layout, _ allocated: [AllocatedOutput?]
-    ) throws(DeviceError) -> [Flight.Output] {
-        var all: [Flight.Output] = []
-        var end = layout.outputBytes
-        for (index, info) in session.outputs.enumerated() {
-            guard let tensor = layout.outputs[index] ?? allocated[index]?.tensor, let type = ElementType(tensor.type)
-            else {
-                throw DeviceError(.unexpectedOutput, "a model gave no value for its output \(info.name)")
-            }
-            let start = layout.outputs[index].map { Int($0.address) } ?? end
-            if layout.outputs[index] == nil { end += tensor.byteCount.roundedUp(to: Self.alignment) }
-            all.append(
-                Flight.Output(
-                    name: info.name, type: type, shape: tensor.shape, range: start..<(start + tensor.byteCount),
-                    owner: allocated[index]))
-        }
-        return all
-    }
-}
-
-extension DeviceTensor {
-    /// The same, so much further on.
-    fileprivate func moved(by offset: UInt) -> DeviceTensor {
-        var moved = self
-        moved.address += offset
-        return moved
     }
 }
