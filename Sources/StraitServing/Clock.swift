@@ -24,7 +24,7 @@ package protocol EngineTimer: Sendable {
     /// Asks for a call at an instant of the engine's clock, as ``Alarm`` says which.
     func set(_ instant: Instant)
 
-    /// Ends the calls.
+    /// Ends the calls. One that is under way may go on afterwards.
     func stop()
 }
 

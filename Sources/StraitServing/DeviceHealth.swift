@@ -105,11 +105,11 @@ struct DeviceHealth: Sendable {
     /// A probe has ended.
     ///
     /// - Parameter complaint: what was found wrong; nil if nothing was.
-    /// - Returns: whether it may serve again; else it is probed again later.
+    /// - Returns: whether it may serve again, which it may not before all that was on it is reported; else it is probed
+    ///   again later.
     mutating func endProbe(_ complaint: String?, at now: Instant) -> Bool {
         isProbing = false
-        let wrong = complaint ?? (batches > 0 ? "\(batches) of its batches have not ended" : nil)
-        guard wrong == nil, !lostMeanwhile else {
+        guard complaint == nil, batches == 0, !lostMeanwhile else {
             self.complaint = complaint
             delay = min(delay * 2, Self.longestDelay)
             probeAt = now + delay

@@ -15,12 +15,23 @@ package final class TimerThread: EngineTimer {
 
     private let state = Mutex(State())
     private let wakeup = Wakeup()
+    private let hasEnded = Wakeup()
     private let thread: Mutex<SystemThread?> = Mutex(nil)
 
     private let name: String
+    private let patience: Duration
+
+    /// How long the end of a server waits for a call that is under way: probes of devices take less, but for those of
+    /// devices that hang.
+    package static let usualPatience = Duration.seconds(5)
 
     /// A timer whose thread is called `name`.
-    package init(name: String = "timer") { self.name = name }
+    ///
+    /// - Parameter patience: how long ``stop()`` waits for a call that is under way.
+    package init(name: String = "timer", patience: Duration = TimerThread.usualPatience) {
+        self.name = name
+        self.patience = patience
+    }
 
     /// Starts the thread.
     package func start(_ fire: @escaping @Sendable () -> Void) {
@@ -32,6 +43,7 @@ package final class TimerThread: EngineTimer {
                     fire()
                 }
             }
+            hasEnded.signal()
         }
         thread.withLock { $0 = started }
     }
@@ -40,7 +52,8 @@ package final class TimerThread: EngineTimer {
         if state.withLock({ $0.alarm.set(instant) }) { wakeup.signal() }
     }
 
-    /// Ends the thread.
+    /// Ends the thread. One that is in a call for longer than the patience is left alone: it may wait for a device that
+    /// hangs, and nobody waits for that.
     package func stop() {
         state.withLock { $0.isStopping = true }
         wakeup.signal()
@@ -48,7 +61,10 @@ package final class TimerThread: EngineTimer {
             defer { thread = nil }
             return thread
         }
-        thread?.join()
+        guard let thread, hasEnded.wait(untilNanoseconds: MonotonicClock.nanoseconds() + patience.nanoseconds) else {
+            return
+        }
+        thread.join()
     }
 
     private func nextInstant() -> Instant? { state.withLock { $0.isStopping ? nil : $0.alarm.instant } }
