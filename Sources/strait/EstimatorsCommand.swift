@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import ArgumentParser
-internal import Glibc
 internal import StraitCore
 internal import StraitLoad
 internal import StraitSimulation
@@ -48,15 +47,10 @@ struct EstimatorsCommand: ParsableCommand {
             if json == "-" { writeToStandardError(tables) } else { print(tables, terminator: "") }
             if let json { try writeText(rows.map(\.jsonLine).joined(), to: json) }
         } catch let error as SimulationError {
-            throw fail(error.message)
+            throw Console.failure("estimators", error.message)
         } catch let error as LoadError {
-            throw fail(error.message)
+            throw Console.failure("estimators", error.message)
         }
-    }
-
-    private func fail(_ message: String) -> ExitCode {
-        writeToStandardError("strait estimators: \(message)\n")
-        return ExitCode(1)
     }
 
     private func makeRows() throws(SimulationError) -> [EstimatorRow] {
@@ -64,17 +58,14 @@ struct EstimatorsCommand: ParsableCommand {
         let trials = (physics.map { [$0] } ?? Physics.allCases).flatMap { physics in
             seeds.map { EstimatorTrial(physics: physics, seed: $0) }
         }
-        let isTerminal = isatty(STDERR_FILENO) == 1
+        let line = StatusLine(quiet: quiet)
+        defer { line.clear() }
         var rows: [EstimatorRow] = []
         for (done, trial) in trials.enumerated() {
-            if !quiet {
-                let line = "\(done) of \(trials.count) trials"
-                writeToStandardError(isTerminal ? "\r\u{1B}[K\(line)" : "\(line)\n")
-            }
+            line.show("\(done) of \(trials.count) trials")
             rows += trial.kernelRows()
             rows += try trial.finishRows()
         }
-        if !quiet, isTerminal { writeToStandardError("\r\u{1B}[K") }
         return rows
     }
 

@@ -53,8 +53,7 @@ struct EvaluateCommand: ParsableCommand {
     @Option(help: "How long requests arrive in each run instead of 60 s; the first of them do not count.")
     var seconds: Double?
 
-    @Option(help: "Threads; as many as there are cores if not given.")
-    var threads: Int?
+    @OptionGroup var threads: ThreadOptions
 
     @Option(help: "The folder for runs and results; made if it is not there.")
     var out: String?
@@ -80,29 +79,18 @@ struct EvaluateCommand: ParsableCommand {
         do {
             try evaluate()
         } catch let error as EvaluationError {
-            throw fail(error.message)
+            throw Console.failure("evaluate", error.message)
         } catch let error as SimulationError {
-            throw fail(error.message)
+            throw Console.failure("evaluate", error.message)
         } catch let error as LoadError {
-            throw fail(error.message)
+            throw Console.failure("evaluate", error.message)
         }
     }
-
-    /// More than any machine has cores.
-    private static let mostThreads = 1024
 
     private var folder: String { out ?? (smoke ? "evaluation-smoke" : "evaluation") }
 
-    private func fail(_ message: String) -> ExitCode {
-        writeToStandardError("strait evaluate: \(message)\n")
-        return ExitCode(1)
-    }
-
     private func evaluate() throws {
         let plan = try MatrixPlan(request())
-        guard threads.map({ (1...Self.mostThreads).contains($0) }) ?? true else {
-            throw EvaluationError(.badPlan, "--threads \(threads ?? 0): expected 1 to \(Self.mostThreads).")
-        }
         if dryRun { return print(Self.words(plan)) }
         guard mkdir(folder, 0o755) == 0 || errno == EEXIST else {
             throw EvaluationError(.badFile, "The folder \(folder) cannot be made: \(String(cString: strerror(errno))).")
@@ -117,7 +105,7 @@ struct EvaluateCommand: ParsableCommand {
         try writeText(core, to: "\(folder)/core.txt")
         if !core.isEmpty { print("V high / V low / worst low model, %\n\n\(core)") }
         print(TargetFile.text(targets))
-        let report = try ReportMaker(plan, folder: folder, threads: workers).make(
+        let report = try ReportMaker(plan, folder: folder, threads: threads.count).make(
             table, targets: targets, estimators: trials, fidelity: fidelity, arguments: CommandLine.arguments)
         print("runs.jsonl, targets.json, targets.txt and core.txt are in \(folder), the report is \(report).")
     }
@@ -148,11 +136,9 @@ struct EvaluateCommand: ParsableCommand {
         return names
     }
 
-    private var workers: Int { threads ?? CoreSet.allowed().count }
-
     private func makeRuns(_ plan: MatrixPlan) throws -> [RunRecord] {
         var options = Evaluation.Options()
-        options.threads = workers
+        options.threads = threads.count
         options.code = code
         options.fresh = fresh
         let line = StatusLine(quiet: quiet)
@@ -175,7 +161,7 @@ struct EvaluateCommand: ParsableCommand {
     private func makeTrials(_ plan: MatrixPlan) -> [EstimatorRow] {
         let line = StatusLine(quiet: quiet)
         defer { line.clear() }
-        return EstimatorTrials.kernelRows(seeds: plan.trialSeeds, threads: workers) { done, total in
+        return EstimatorTrials.kernelRows(seeds: plan.trialSeeds, threads: threads.count) { done, total in
             line.show("\(done) of \(total) trials of the estimators")
         }
     }

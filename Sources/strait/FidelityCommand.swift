@@ -87,15 +87,10 @@ struct FidelityCommand: ParsableCommand {
             }
             if let json { try FidelityFile(rows: rows).write(to: json) }
         } catch let error as SimulationError {
-            throw Self.failure(error.message)
+            throw Console.failure("fidelity", error.message)
         } catch let error as FormatError {
-            throw Self.failure(error.description)
+            throw Console.failure("fidelity", error.description)
         }
-    }
-
-    private static func failure(_ message: String) -> ExitCode {
-        writeToStandardError("strait fidelity: \(message)\n")
-        return ExitCode(1)
     }
 
     /// A file's name without its folder and its ending.

@@ -44,8 +44,7 @@ struct GPUCheckCommand: ParsableCommand {
     @Option(help: "Seconds of overload under each policy.")
     var overloadSeconds = 20.0
 
-    @Option(name: .customLong("onnxruntime"), help: ArgumentHelp("ONNX Runtime's library.", valueName: "path"))
-    var onnxRuntime: String?
+    @OptionGroup var onnxRuntime: OnnxRuntimeOptions
 
     private var chosen: [String]? { parts?.split(separator: ",").map(String.init) }
 
@@ -70,10 +69,7 @@ struct GPUCheckCommand: ParsableCommand {
         guard let target = CheckSettings.Target(device) else { throw ExitCode.validationFailure }
         do {
             ProcessLimits.keepTensorMemory()
-            let library = try OnnxRuntimeLibrary.load(
-                searching: OnnxRuntimeLibrary.candidates(
-                    explicit: onnxRuntime, environment: Surroundings.environment,
-                    executableDirectory: Surroundings.executableDirectory, setupDirectory: ".strait/onnxruntime"))
+            let library = try onnxRuntime.load()
             var settings = CheckSettings(target: target, repository: modelRepository, output: out)
             settings.parts = chosen
             settings.lanes = lanes

@@ -24,8 +24,7 @@ struct ModelsCommand: ParsableCommand {
     @Argument(help: "The folder of models, in Triton's layout.")
     var directory: String
 
-    @Option(name: .customLong("onnxruntime"), help: ArgumentHelp("ONNX Runtime's library.", valueName: "path"))
-    var onnxRuntime: String?
+    @OptionGroup var onnxRuntime: OnnxRuntimeOptions
 
     func run() throws {
         do {
@@ -39,10 +38,7 @@ struct ModelsCommand: ParsableCommand {
     }
 
     private func list() throws {
-        let candidates = OnnxRuntimeLibrary.candidates(
-            explicit: onnxRuntime, environment: Surroundings.environment,
-            executableDirectory: Surroundings.executableDirectory, setupDirectory: ".strait/onnxruntime")
-        let environment = try Environment(library: try OnnxRuntimeLibrary.load(searching: candidates))
+        let environment = try Environment(library: try onnxRuntime.load())
         let pool = SlabPool(budget: 1 << 20)
         let device = CPUDevice(laneCount: 1, cores: [0], environment: environment, pool: pool)
         // An engine that is never started: loading is the same as for serving.

@@ -51,10 +51,7 @@ struct ProfileCommand: ParsableCommand {
         let repository = options.modelRepository ?? ""
         let stop = StopSignal()
         ProcessLimits.keepTensorMemory()
-        let candidates = OnnxRuntimeLibrary.candidates(
-            explicit: options.onnxRuntime, environment: Surroundings.environment,
-            executableDirectory: Surroundings.executableDirectory, setupDirectory: ".strait/onnxruntime")
-        let library = try OnnxRuntimeLibrary.load(searching: candidates)
+        let library = try options.onnxRuntime.load()
         let pool = SlabPool(budget: Self.tensorMemory)
         let device = try ServeDevices(
             [try options.specification], environment: try Environment(library: library), pool: pool

@@ -22,12 +22,7 @@ struct ProfileOptions: ParsableArguments {
                 + "first. Default: one CPU device, of which the next two flags tell.", valueName: "device"))
     var device: String?
 
-    @Option(help: "Batches that run at the same time, as they will when serving. Default: one fewer than cores.")
-    var lanes: Int?
-
-    @Option(
-        help: ArgumentHelp("The cores that lanes run on, such as 0,2-3. Default: from the first.", valueName: "list"))
-    var laneCores: String?
+    @OptionGroup var lanes: LaneOptions
 
     @Flag(help: "Be hasty: fewer repetitions, demands only at one row and at the largest batch.")
     var quick = false
@@ -57,31 +52,20 @@ struct ProfileOptions: ParsableArguments {
     @Flag(help: "No progress line.")
     var quiet = false
 
-    @Option(name: .customLong("onnxruntime"), help: ArgumentHelp("ONNX Runtime's library.", valueName: "path"))
-    var onnxRuntime: String?
+    @OptionGroup var onnxRuntime: OnnxRuntimeOptions
 
     mutating func validate() throws {
         try check(
             (modelRepository == nil) != (draw == nil),
             "give --model-repository to measure, or --draw to draw; one of them")
-        try check(
-            device == nil || lanes == nil && laneCores == nil,
-            "--lanes and --lane-cores are of a CPU device; with --device say cpu:lanes=N,cores=LIST")
+        try lanes.check(beside: device != nil)
         do { _ = try specification } catch { throw ValidationError(error.description) }
-        try check(lanes.map { (1...256).contains($0) } ?? true, "--lanes is \(lanes ?? 0); expected 1 to 256")
-        try check(
-            laneCores.map { CoreSet.parse($0) != nil } ?? true,
-            "--lane-cores is '\(laneCores ?? "")'; expected a list such as 0,2-3")
         try check(
             budgetMinutes.map { $0 > 0 && $0 <= 1440 } ?? true,
             "--budget-minutes is \(budgetMinutes ?? 0); expected more than 0, at most 1440")
         for text in shape {
             try check(Self.parse(text) != nil, "--shape is '\(text)'; expected for instance ocr_rec,x:1x3x48x320")
         }
-    }
-
-    private func check(_ isGood: Bool, _ message: String) throws {
-        guard isGood else { throw ValidationError(message) }
     }
 
     // -- shapes ---------------------------------------------------------------------------------------------------
@@ -135,7 +119,7 @@ struct ProfileOptions: ParsableArguments {
     /// What is measured.
     var specification: DeviceSpecification {
         get throws(DeviceSpecification.Misspelling) {
-            guard let device else { return DeviceSpecification(cores: laneCores.flatMap(CoreSet.parse), lanes: lanes) }
+            guard let device else { return lanes.specification }
             return try DeviceSpecification(device)
         }
     }

@@ -247,19 +247,10 @@ struct ServeCommand: ParsableCommand {
 
     /// - Parameter isNeeded: whether it is an error if there is none.
     private func findOnnxRuntime(isNeeded: Bool, _ log: ServerLog) throws -> OnnxRuntimeLibrary? {
-        let candidates = OnnxRuntimeLibrary.candidates(
-            explicit: options.onnxRuntime, environment: Surroundings.environment,
-            executableDirectory: Surroundings.executableDirectory, setupDirectory: ".strait/onnxruntime")
-        let library: OnnxRuntimeLibrary
-        do { library = try OnnxRuntimeLibrary.load(searching: candidates) } catch {
+        do { return try options.onnxRuntime.load(warn: log.note) } catch {
             if isNeeded { throw error }
             return nil
         }
-        if let explicit = options.onnxRuntime, let rejected = library.rejected.first(where: { $0.path == explicit }) {
-            log.note(
-                "warning: --onnxruntime \(rejected.path) cannot be used (\(rejected.reason)); using \(library.path)")
-        }
-        return library
     }
 
     private func report(_ engine: Engine, _ log: ServerLog) {

@@ -57,15 +57,7 @@ struct ServeOptions: ParsableArguments {
             valueName: "kind:options"))
     var device: [String] = []
 
-    @Option(
-        help: ArgumentHelp(
-            "Batches that run at the same time, each on a thread pinned to a core. Default: one fewer than cores.",
-            discussion: "More lanes than cores share the cores in time, which makes each batch slower."))
-    var lanes: Int?
-
-    @Option(
-        help: ArgumentHelp("The cores that lanes run on, such as 0,2-3. Default: from the first.", valueName: "list"))
-    var laneCores: String?
+    @OptionGroup var lanes: LaneOptions
 
     @Option(
         help: ArgumentHelp(
@@ -133,14 +125,7 @@ struct ServeOptions: ParsableArguments {
             valueName: "path"))
     var record: String?
 
-    @Option(
-        name: .customLong("onnxruntime"),
-        help: ArgumentHelp(
-            "ONNX Runtime's library.",
-            discussion:
-                "Sought here first, then in $STRAIT_ONNXRUNTIME, where make setup puts it, beside the program, and "
-                + "on the loader's path.", valueName: "path"))
-    var onnxRuntime: String?
+    @OptionGroup var onnxRuntime: OnnxRuntimeOptions
 
     @OptionGroup var access: AccessOptions
 
@@ -162,16 +147,10 @@ struct ServeOptions: ParsableArguments {
             "--repository-poll-secs is \(repositoryPollSecs); expected 1 to 86400")
         try check((0...65_535).contains(httpPort), "--http-port is \(httpPort); expected 0 to 65535")
         try check((0...65_535).contains(grpcPort), "--grpc-port is \(grpcPort); expected 0 to 65535")
-        try check(lanes.map { (1...256).contains($0) } ?? true, "--lanes is \(lanes ?? 0); expected 1 to 256")
         try check(
             httpThreads.map { (1...64).contains($0) } ?? true, "--http-threads is \(httpThreads ?? 0); expected 1 to 64"
         )
-        try check(
-            laneCores.map { CoreSet.parse($0) != nil } ?? true,
-            "--lane-cores is '\(laneCores ?? "")'; expected a list such as 0,2-3")
-        try check(
-            device.isEmpty || lanes == nil && laneCores == nil,
-            "--lanes and --lane-cores are of the only CPU device; with --device say cpu:lanes=N,cores=LIST")
+        try lanes.check(beside: !device.isEmpty)
         try check(device.count <= Self.mostDevices, "--device is given more than \(Self.mostDevices) times")
         do { _ = try specifications } catch { throw ValidationError(error.description) }
         try check(
@@ -200,10 +179,6 @@ struct ServeOptions: ParsableArguments {
             (1...86_400).contains(idleTimeoutSecs), "--idle-timeout-secs is \(idleTimeoutSecs); expected 1 to 86400")
         try check(
             (0...86_400).contains(exitTimeoutSecs), "--exit-timeout-secs is \(exitTimeoutSecs); expected 0 to 86400")
-    }
-
-    private func check(_ isGood: Bool, _ message: String) throws {
-        guard isGood else { throw ValidationError(message) }
     }
 
     /// The default deadlines in milliseconds; nil where they cannot be read.
@@ -246,7 +221,7 @@ struct ServeOptions: ParsableArguments {
                 for text in device { read.append(try DeviceSpecification(text)) }
                 return read
             }
-            return [DeviceSpecification(cores: laneCores.flatMap(CoreSet.parse), lanes: lanes)]
+            return [lanes.specification]
         }
     }
 

@@ -71,8 +71,7 @@ struct SimulateCommand: ParsableCommand {
     @Option(help: "Write all results to this file, - for standard output.")
     var json: String?
 
-    @Option(help: "Threads; as many as there are cores if not given.")
-    var threads: Int?
+    @OptionGroup var threads: ThreadOptions
 
     @Flag(help: "No progress line.")
     var quiet = false
@@ -97,15 +96,15 @@ struct SimulateCommand: ParsableCommand {
             let sweep = try makeSweep()
             if let writeRepository { return try RepositoryWriter(folder: writeRepository).write(sweep.scenarios) }
             if try single.make(sweep) { return }
-            let results = try SweepRunner(sweep, threads: threads ?? CoreSet.allowed().count, quiet: quiet).run()
+            let results = try SweepRunner(sweep, threads: threads.count, quiet: quiet).run()
             // Where the JSON goes to standard output, nothing else does.
             let table = Self.table(sweep.summaries(of: results))
             if json == "-" { writeToStandardError(table) } else { print(table, terminator: "") }
             if let json { try writeText(results.map(\.jsonLines).joined(), to: json) }
         } catch let error as SimulationError {
-            throw fail(error.message)
+            throw Console.failure("simulate", error.message)
         } catch let error as LoadError {
-            throw fail(error.message)
+            throw Console.failure("simulate", error.message)
         }
     }
 
@@ -119,18 +118,7 @@ struct SimulateCommand: ParsableCommand {
         }.joined(separator: "\n")
     }
 
-    /// More than any machine has cores.
-    private static let mostThreads = 1024
-
-    private func fail(_ message: String) -> ExitCode {
-        writeToStandardError("strait simulate: \(message)\n")
-        return ExitCode(1)
-    }
-
     private func makeSweep() throws(SimulationError) -> Sweep {
-        guard threads.map({ (1...Self.mostThreads).contains($0) }) ?? true else {
-            throw SimulationError(.badPlan, "--threads \(threads ?? 0): expected 1 to \(Self.mostThreads).")
-        }
         var base = try ScenarioLibrary.scenario(nameOrPath: scenario ?? "")
         base.source = scenario
         base.physics = physics ?? base.physics

@@ -24,7 +24,6 @@ struct SingleRun: ParsableArguments {
     var until: Int64?
 
     mutating func validate() throws {
-        func check(_ isGood: Bool, _ message: String) throws { if !isGood { throw ValidationError(message) } }
         try check((replay == nil) == (until == nil), "--replay and --until belong together")
         try check(until ?? 0 >= 0, "--until is \(until ?? 0); expected nanoseconds from the start")
         try check(record == nil || replay == nil, "--record and --replay exclude each other")

@@ -12,11 +12,8 @@ enum VersionText {
     }
 
     private static var onnxRuntime: String {
-        let candidates = OnnxRuntimeLibrary.candidates(
-            explicit: nil, environment: Surroundings.environment,
-            executableDirectory: Surroundings.executableDirectory, setupDirectory: ".strait/onnxruntime")
         do {
-            let library = try OnnxRuntimeLibrary.load(searching: candidates)
+            let library = try OnnxRuntimeOptions.find()
             return "\(library.version) (\(library.path))"
         } catch {
             return "not found: \(error)"
