@@ -76,7 +76,9 @@ package final class OnnxRuntimeLibrary: @unchecked Sendable {
             ? "the ONNX Runtime that was found is too old (\(needed))." : "ONNX Runtime was not found (\(needed))."
         text += rejected.isEmpty ? " No path was given to look at.\n" : " Tried, in this order:\n"
         for one in rejected { text += "  \(one.path): \(one.reason)\n" }
-        return text + "Run `make setup`, or name the library with --onnxruntime PATH or $STRAIT_ONNXRUNTIME."
+        return text
+            + "Run `make setup` in a checkout, put libonnxruntime.so of the Python wheel onnxruntime beside the program, "
+            + "or name it with --onnxruntime PATH or $STRAIT_ONNXRUNTIME."
     }
 }
 

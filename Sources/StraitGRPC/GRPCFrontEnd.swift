@@ -10,6 +10,10 @@ package final class GRPCFrontEnd: Sendable {
     /// The full name of the inference service.
     static let inferenceService = "inference.GRPCInferenceService"
 
+    /// What to do where it cannot listen.
+    package static let advice =
+        "It is for gRPC: choose another place with --grpc-port or --grpc-address, or do without (--no-grpc)."
+
     private let listener: Listener
 
     /// The port that it listens on.
@@ -23,8 +27,7 @@ package final class GRPCFrontEnd: Sendable {
     ) throws(Listener.StartError) {
         let methods = Self.methods(control)
         listener = try Listener(
-            place, offering: .http2,
-            advice: "Is another server running there? Choose another port with --grpc-port, or none with --no-grpc."
+            place, offering: .http2, advice: Self.advice
         ) { channel, _ in
             try channel.pipeline.syncOperations.addHandler(
                 GRPCConnection(control: control, limits: limits, methods: methods, channel: channel))

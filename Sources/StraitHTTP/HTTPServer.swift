@@ -10,6 +10,9 @@ package final class HTTPServer: Sendable {
     private let listener: Listener
     private let events: EventHub
 
+    /// What to do where it cannot listen.
+    package static let advice = "Choose another place with --http-port or --http-address."
+
     /// The port that it listens on.
     package var port: Int { listener.port }
 
@@ -24,8 +27,7 @@ package final class HTTPServer: Sendable {
         let events = EventHub(feed)
         self.events = events
         listener = try Listener(
-            place, offering: .both,
-            advice: "Is another server running there? Choose another port with --http-port."
+            place, offering: .both, advice: Self.advice
         ) { channel, agreed in
             if agreed == TLSContext.http2 {
                 return try HTTP2Streams.add(to: channel, control: control, limits: limits, events: events)

@@ -8,6 +8,10 @@ package import StraitTelemetry
 /// Serves the text of metrics on a port of its own, for Prometheus and its kin: on a thread of its own, so that no scrape
 /// holds up an inference.
 package final class MetricsListener: Sendable {
+    /// What to do where it cannot listen.
+    package static let advice =
+        "It is for metrics: choose another place with --metrics-port or --metrics-address, or do without (--no-metrics)."
+
     private let listener: Listener
 
     /// The port that it listens on.
@@ -33,10 +37,7 @@ package final class MetricsListener: Sendable {
         place.cores = cores
         place.tls = tls
         listener = try Listener(
-            place, offering: .http1,
-            advice:
-                "It is for metrics. Is another server running there? Choose another port with --metrics-port, or none "
-                + "with --no-metrics."
+            place, offering: .http1, advice: Self.advice
         ) { channel, _ in
             try channel.pipeline.syncOperations.addHandlers([
                 IdleStateHandler(readTimeout: .seconds(Self.idleSeconds)), HTTPResponseEncoder(),

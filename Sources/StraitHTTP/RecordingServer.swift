@@ -41,7 +41,7 @@ package final class RecordingServer: Sendable {
         let files = Self.files(runs)
         listener = try Listener(
             Listener.Place(host: host, port: port, connections: Self.mostConnections), offering: .http1,
-            advice: "Choose another port with --port."
+            advice: "Choose another place with --port or --address."
         ) { channel, _ in
             let decoder = HTTPRequestDecoder(limitConfiguration: HTTPLimits.decoder)
             try channel.pipeline.syncOperations.addHandlers([ByteToMessageHandler(decoder), FileHandler(files)])

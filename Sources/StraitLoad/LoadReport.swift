@@ -136,6 +136,9 @@ package struct LoadReport: Sendable {
 
     private static func warnings(plan: LoadPlan, total: Row, waited: Int) -> [String] {
         var warnings: [String] = []
+        if total.sent == 0 {
+            warnings.append("Nothing was sent in the measured part: give a longer --duration or a higher rate.")
+        }
         let lag = total.clientLag.p99 ?? 0
         let allowed = plan.smallestDeadline.map { $0.inMilliseconds * slowLagShare }
         if let allowed, lag > allowed {

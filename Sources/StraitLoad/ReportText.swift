@@ -24,7 +24,7 @@ extension LoadReport {
         let offered =
             switch pace {
             case .openLoop(let rate):
-                "Open loop: asked for \(decimal(rate, 1)) requests/s, sent \(total.sent) in \(seconds) s"
+                "Open loop: asked for \(decimal(rate, rate < 1 ? 3 : 1)) requests/s, sent \(total.sent) in \(seconds) s"
             case .closedLoop(let outstanding):
                 "Closed loop: \(outstanding) outstanding, \(total.sent) sent in \(seconds) s"
             }

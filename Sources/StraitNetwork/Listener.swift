@@ -80,7 +80,7 @@ package final class Listener: Sendable {
             channel = try bootstrap.bind(host: place.host, port: place.port).wait()
         } catch {
             try? group.syncShutdownGracefully()
-            throw StartError(description: "cannot listen on \(place.host):\(place.port): \(error). \(advice)")
+            throw Self.refusal(host: place.host, port: place.port, error, advice)
         }
         port = channel.localAddress?.port ?? place.port
     }

@@ -6,7 +6,7 @@ package struct SimulationError: Error, Sendable, Hashable, CustomStringConvertib
     package enum Code: Sendable, Hashable {
         /// No scenario has the name.
         case unknownScenario
-        /// A scenario file cannot be read, or something in it is not as it should be.
+        /// A file cannot be read or written, or something in it is not as it should be.
         case badFile
         /// No policy has the name.
         case unknownPolicy

@@ -12,9 +12,9 @@ enum Console {
         text.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 
-    /// Says why a command cannot go on, and gives the exit code of that.
-    static func failure(_ command: String, _ message: String) -> ExitCode {
+    /// Says why a command cannot go on, and gives the exit code of that: of a failure, unless it was asked wrongly.
+    static func failure(_ command: String, _ message: String, code: ExitCode = .failure) -> ExitCode {
         log("strait \(command): \(message)")
-        return .failure
+        return code
     }
 }

@@ -45,6 +45,9 @@ struct CoreCommand: ParsableCommand {
     private static let pieceLength = 1 << 16
 
     func run() throws {
+        if isatty(STDIN_FILENO) == 1 {
+            Console.log("strait core reads JSON lines (docs/core-protocol.md) from standard input; Ctrl-D ends it")
+        }
         var session = CoreSession(overrides: CoreOverrides(policy: policy, estimator: estimator))
         var output = JSONText()
         var piece = [UInt8](repeating: 0, count: Self.pieceLength)

@@ -60,9 +60,44 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(help: "The strait program that serves; this one if not given.")
     var server: String?
 
+    private var modelNames: [String] {
+        models.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    }
+
+    func validate() throws {
+        func check(_ isGood: Bool, _ message: String) throws { if !isGood { throw ValidationError(message) } }
+        try check((1...3600).contains(seconds), "--seconds is \(seconds); expected 1 to 3600")
+        try check((1...256).contains(lanes), "--lanes is \(lanes); expected 1 to 256")
+        try check((0.01...100).contains(loadFactor), "--load-factor is \(loadFactor); expected 0.01 to 100")
+        try check((0...1).contains(highShare), "--high-share is \(highShare); expected 0 to 1")
+        let names = modelNames
+        try check(
+            !names.contains("") && Set(names).count == names.count,
+            "--models is '\(models)'; expected names with commas between, none of them twice")
+    }
+
     func run() async throws { try await reportingErrors(of: "demo", demonstrate) }
 
+    /// Finds now what would else be found after minutes.
+    private func checkFiles() throws(LoadError) {
+        guard access(modelRepository, R_OK | X_OK) == 0 else {
+            throw LoadError(
+                .system,
+                "Cannot read the folder of models \(modelRepository): \(String(cString: strerror(errno))). Name yours with "
+                    + "--model-repository, or fetch the demo's with make setup.")
+        }
+        for name in modelNames where access("\(modelRepository)/\(name)", F_OK) != 0 {
+            throw LoadError(
+                .unknownModel, "There is no model \(name) in \(modelRepository); choose others with --models.")
+        }
+        if let server, access(server, X_OK) != 0 {
+            throw LoadError(.system, "Cannot run --server \(server): \(String(cString: strerror(errno))).")
+        }
+        try OutputFile.check(json)
+    }
+
     private func demonstrate() async throws(LoadError) {
+        try checkFiles()
         DemoServer.endServerOnSignals()
         let folder = try makeTemporaryFolder()
         let started = ContinuousClock.now
@@ -125,7 +160,7 @@ struct DemoCommand: AsyncParsableCommand {
     private func measure(
         _ server: DemoServer
     ) async throws(LoadError) -> (basis: [PolicyComparison.Basis], capacity: Double) {
-        let names = models.split(separator: ",").map(String.init)
+        let names = modelNames
         var solo: [LoadReport.Percentiles] = []
         for name in names {
             var plan = plan(server, [target(name)], .closedLoop(outstanding: 1))

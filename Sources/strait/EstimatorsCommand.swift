@@ -23,7 +23,7 @@ struct EstimatorsCommand: ParsableCommand {
             seed, estimator, stage and model.
 
             EXAMPLE
-              strait estimators --physics threshold --seeds 1000-1004 --json estimators.jsonl
+              strait estimators --physics threshold --seeds 0-4 --json estimators.jsonl
             """)
 
     @Option(help: "How co-runners slow each other down; both if not given.")
@@ -40,6 +40,7 @@ struct EstimatorsCommand: ParsableCommand {
 
     func run() throws {
         do {
+            try OutputFile.check(json)
             let rows = try makeRows()
             let summaries = EstimatorSummary.summaries(of: rows)
             let tables = Self.kernelTable(summaries) + "\n" + Self.finishTable(summaries)

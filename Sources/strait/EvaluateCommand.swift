@@ -30,9 +30,9 @@ struct EvaluateCommand: ParsableCommand {
             the method.
 
             EXAMPLE
-              strait evaluate --smoke                                 a few cells with tuning seeds, minutes
-              strait evaluate --out results                           everything, an hour or so; the same again goes on
-              strait evaluate --only core,ablations --policies strait,edf-priority-ewma-gate --seeds 0-4 --out mine
+              strait evaluate --smoke           a few cells with tuning seeds, minutes
+              strait evaluate --out results     everything, an hour or so; again goes on
+              strait evaluate --only core --policies strait,fifo --seeds 0-4 --out mine
             """)
 
     @Flag(help: "Few cells, two tuning seeds, 15 s each: what no change should break.")
@@ -79,7 +79,8 @@ struct EvaluateCommand: ParsableCommand {
         do {
             try evaluate()
         } catch let error as EvaluationError {
-            throw Console.failure("evaluate", error.message)
+            throw Console.failure(
+                "evaluate", error.message, code: error.code == .badPlan ? .validationFailure : .failure)
         } catch let error as SimulationError {
             throw Console.failure("evaluate", error.message)
         } catch let error as LoadError {

@@ -61,6 +61,7 @@ struct FidelityCommand: ParsableCommand {
 
     func run() throws {
         do {
+            try OutputFile.check(json)
             let seeds = try Sweep.seeds(seeds)
             let calibration = try calibration.map { (path) throws(FormatError) in try Recording(path: path) }
             let sources = times.map { [$0] } ?? Twin.Times.allCases.filter { $0 != .calibrated || calibration != nil }
@@ -90,6 +91,8 @@ struct FidelityCommand: ParsableCommand {
             throw Console.failure("fidelity", error.message)
         } catch let error as FormatError {
             throw Console.failure("fidelity", error.description)
+        } catch let error as LoadError {
+            throw Console.failure("fidelity", error.message)
         }
     }
 
@@ -103,7 +106,12 @@ struct FidelityCommand: ParsableCommand {
         _ recording: Recording, with twin: Twin, named name: String, _ times: String, _ seeds: [UInt64]
     ) throws(SimulationError) -> [FidelityFile.Row] {
         var simulated: [Recording] = []
-        for seed in seeds { simulated.append(try twin.record(seed: seed)) }
+        let line = StatusLine(quiet: false)
+        for (done, seed) in seeds.enumerated() {
+            line.show("\(name), times: \(times): simulated \(done) of \(seeds.count) times")
+            simulated.append(try twin.record(seed: seed))
+        }
+        line.clear()
         let rows = FidelityFile.Row.comparing(
             recording, with: simulated, name: name, times: times, from: .zero + .seconds(from))
         print("\(name), policy \(recording.head.policy), times: \(times)")

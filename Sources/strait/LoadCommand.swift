@@ -19,8 +19,8 @@ struct LoadCommand: AsyncParsableCommand {
             priority (1 high, 2 low), its deadline as timeout in microseconds.
 
             EXAMPLE
-              strait load --url http://127.0.0.1:8000 --model magika --model minilm,weight=2 \\
-                --rate 60 --high-share 0.3 --deadline-high-ms 100 --deadline-low-ms 300 --duration 20s
+              strait load --model magika --model minilm,weight=2 --rate 60 \\
+                --high-share 0.3 --deadline-high-ms 100 --deadline-low-ms 300
             """)
 
     @Option(
@@ -99,6 +99,7 @@ struct LoadCommand: AsyncParsableCommand {
     private func drive() async throws(LoadError) {
         let progress: (@Sendable (LoadProgress.Snapshot) -> Void)? =
             quiet ? nil : { @Sendable in ProgressLine.show($0) }
+        try OutputFile.check(json)
         let report = try await Load.run(
             try makePlan(), warn: { writeToStandardError("strait load: note: \($0)\n") }, onProgress: progress)
         if !quiet { ProgressLine.end() }
@@ -161,14 +162,19 @@ enum ProgressLine {
     private static var isTerminal: Bool { isatty(STDERR_FILENO) == 1 }
 }
 
-/// Runs a command's body; an error becomes one line on standard error and exit code 1.
+/// Runs a command's body; an error becomes one line on standard error and an exit code.
 func reportingErrors(of command: String, _ body: () async throws(LoadError) -> Void) async throws {
     do throws(LoadError) {
         try await body()
     } catch {
         writeToStandardError("strait \(command): \(error.message)\n")
-        throw ExitCode(1)
+        throw error.exitCode
     }
+}
+
+extension LoadError {
+    /// 64 where the command line makes no sense, as the parser has it; else 1.
+    var exitCode: ExitCode { code == .badPlan ? .validationFailure : .failure }
 }
 
 /// Writes to standard error at once; what cannot be written there cannot be complained about either.

@@ -33,6 +33,13 @@ struct MetricsOptions: ParsableArguments {
         }
     }
 
+    /// Says before models are loaded that it cannot listen where it was asked to.
+    func check(beside httpAddress: String) throws(Listener.StartError) {
+        guard !noMetrics, metricsPort != nil || metricsAddress != nil else { return }
+        try Listener.check(
+            host: metricsAddress ?? httpAddress, port: metricsPort ?? Self.usualPort, advice: MetricsListener.advice)
+    }
+
     /// Starts to listen for scrapers; nil where that is not wanted, or the usual port is taken.
     ///
     /// - Parameter httpAddress: where HTTP listens.
@@ -51,7 +58,7 @@ struct MetricsOptions: ParsableArguments {
             return listener
         } catch {
             guard metricsPort == nil, metricsAddress == nil else { throw error }
-            log("warning: no metrics: \(error)")
+            log("warning: there are no metrics: \(error)")
             return nil
         }
     }

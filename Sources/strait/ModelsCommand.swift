@@ -43,7 +43,9 @@ struct ModelsCommand: ParsableCommand {
         let device = CPUDevice(laneCount: 1, cores: [0], environment: environment, pool: pool)
         // An engine that is never started: loading is the same as for serving.
         let engine = Engine(policy: .strait, device: device)
-        let catalog = try ModelCatalog(repository: directory, engine: engine, pool: pool)
+        let line = StatusLine(quiet: false)
+        let catalog = try ModelCatalog(repository: directory, engine: engine, pool: pool) { line.show($0.text) }
+        line.clear()
         for version in catalog.all {
             switch version {
             case .served(let model): print(Self.describe(model.specification))
@@ -52,6 +54,9 @@ struct ModelsCommand: ParsableCommand {
             }
         }
         for warning in catalog.warnings { print("warning: \(warning)") }
+        if catalog.all.isEmpty {
+            print("there is no model in \(directory); expected folders such as NAME/1 with model.onnx in them")
+        }
         let broken = catalog.all.count - catalog.served.count
         print("\(catalog.served.count) ready, \(broken) unavailable, \(catalog.warnings.count) warning(s)")
         if broken > 0 { throw ExitCode.failure }

@@ -29,7 +29,7 @@ struct ProfileCommand: ParsableCommand {
             is told at the end.
 
             EXAMPLE
-              strait profile --model-repository models --output models.profile.json --lanes 2
+              strait profile --model-repository models --lanes 2
               strait profile --model-repository models --quick --shape ocr_rec,x:1x3x48x320
             """)
 
@@ -49,6 +49,7 @@ struct ProfileCommand: ParsableCommand {
 
     private func measure() throws {
         let repository = options.modelRepository ?? ""
+        for path in [options.outputPath, options.pagePath, options.figure] { try OutputFile.check(path) }
         let stop = StopSignal()
         ProcessLimits.keepTensorMemory()
         let library = try options.onnxRuntime.load()

@@ -59,7 +59,7 @@ struct ProfileOptions: ParsableArguments {
             (modelRepository == nil) != (draw == nil),
             "give --model-repository to measure, or --draw to draw; one of them")
         try lanes.check(beside: device != nil)
-        do { _ = try specification } catch { throw ValidationError(error.description) }
+        do { try specification.check() } catch { throw ValidationError("\(error)") }
         try check(
             budgetMinutes.map { $0 > 0 && $0 <= 1440 } ?? true,
             "--budget-minutes is \(budgetMinutes ?? 0); expected more than 0, at most 1440")

@@ -11,14 +11,14 @@ struct RepositoryWriter {
 
     /// Writes the models, which are the same in all scenarios, and prints each scenario's requests.
     ///
-    /// - Throws: `badPlan` where a scenario cannot be served or the folder cannot be written.
+    /// - Throws: `badPlan` where a scenario cannot be served, `badFile` where the folder cannot be written.
     func write(_ scenarios: [Scenario]) throws(SimulationError) {
         guard let first = scenarios.first else { return }
         try makeFolder(folder)
         for (name, text) in try VirtualRepository(first).configurations {
             try makeFolder("\(folder)/\(name)")
             do throws(LoadError) { try writeText(text, to: "\(folder)/\(name)/config.pbtxt") } catch {
-                throw SimulationError(.badPlan, "--write-repository: \(error.message)")
+                throw SimulationError(.badFile, "--write-repository: \(error.message)")
             }
         }
         for scenario in scenarios { print(try VirtualRepository(scenario).load) }
@@ -27,7 +27,7 @@ struct RepositoryWriter {
     private func makeFolder(_ path: String) throws(SimulationError) {
         guard mkdir(path, 0o755) == 0 || errno == EEXIST else {
             throw SimulationError(
-                .badPlan, "--write-repository: \(path) cannot be made: \(String(cString: strerror(errno)))")
+                .badFile, "--write-repository: \(path) cannot be made: \(String(cString: strerror(errno)))")
         }
     }
 }

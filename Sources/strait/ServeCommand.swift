@@ -28,14 +28,18 @@ struct ServeCommand: ParsableCommand {
             until it works again; what was on it runs on the others.
 
             EXAMPLES
-              strait serve --model-repository models --http-port 8000 --grpc-port 8001 --lanes 2
-              strait serve --model-repository models --device cpu:cores=0,lanes=2 --device cpu:cores=1
+              strait serve --model-repository models --http-port 8000 --lanes 2
+              strait serve --model-repository models --device virtual:l4,count=4
+              strait serve --model-repository models \\
+                --device cpu:cores=0,lanes=2 --device cpu:cores=1
             """)
 
-    @OptionGroup var options: ServeOptions
-    @OptionGroup var decisions: DecisionOptions
-    @OptionGroup var metricsOptions: MetricsOptions
-    @OptionGroup var tlsOptions: TLSOptions
+    @OptionGroup(title: "Serving") var options: ServeOptions
+    @OptionGroup(title: "TLS") var tlsOptions: TLSOptions
+    @OptionGroup(title: "Seeing what happens") var decisions: DecisionOptions
+    @OptionGroup(title: "Seeing what happens") var logging: LoggingOptions
+    @OptionGroup(title: "Seeing what happens") var metricsOptions: MetricsOptions
+    @OptionGroup(title: "Seeing what happens") var tracing: TracingOptions
 
     /// What the server waits for: what ends it, and what makes it read its certificates and tokens again.
     private var signals: [CInt] {
@@ -43,12 +47,16 @@ struct ServeCommand: ParsableCommand {
     }
 
     func run() throws {
-        let log = ServerLog(options.logging.settings, write: Console.log)
+        let log = ServerLog(logging.settings, write: Console.log)
         log.takeLibraries()
         do {
             try serve(log)
         } catch let error as ExitCode {
             throw error
+        } catch let error as OnnxRuntimeError where log.current.format != .json {
+            // It lists what was tried; a line of the log holds no line ends.
+            for line in "strait serve: \(error)".split(separator: "\n") { log.note(.error, String(line)) }
+            throw ExitCode.failure
         } catch {
             log.note(.error, "strait serve: \(error)")
             throw ExitCode.failure
@@ -59,6 +67,8 @@ struct ServeCommand: ParsableCommand {
         ProcessLimits.blockSignals(signals)
         ProcessLimits.keepTensorMemory()
         try makeRoomForConnections(log)
+        try checkPorts()
+        try OutputFile.check(options.record)
         let specifications = try options.specifications
         let access = try options.access.control(places: options.maxQueue, log: log.note)
         let library = try findOnnxRuntime(isNeeded: !specifications.allSatisfy(\.isVirtual), log)
@@ -102,6 +112,12 @@ struct ServeCommand: ParsableCommand {
             log.note($0.indented)
         }
         for warning in catalog.warnings { log.note("  warning: \(warning)") }
+        if catalog.index(onlyReady: false).isEmpty {
+            log.note(
+                .warning,
+                "warning: there is no model in \(options.modelRepository); expected folders such as "
+                    + "\(options.modelRepository)/NAME/1 with model.onnx in them")
+        }
         fitIntoMemory(pool, log)
         let keeper = keeper(of: engine, knowledge, log)
         let hub = RecordHub(engine: engine)
@@ -118,7 +134,7 @@ struct ServeCommand: ParsableCommand {
             deadlines.low = .milliseconds(given.low)
         }
         let service = InferenceService(engine: engine, catalog: catalog, pool: pool, defaultDeadlines: deadlines)
-        let tracing = try options.tracing.tracing(engine, isSecure: tls != nil, log: log.note)
+        let tracing = try self.tracing.tracing(engine, isSecure: tls != nil, log: log.note)
         tracing?.exporter.start()
         let control = ServerControl(
             service: service,
@@ -194,6 +210,15 @@ struct ServeCommand: ParsableCommand {
         var place = http
         (place.host, place.port) = (options.grpcAddress, options.grpcPort)
         return try GRPCFrontEnd(place, control: control, limits: limits)
+    }
+
+    /// Says now what would else be found when all models are loaded.
+    private func checkPorts() throws {
+        try Listener.check(host: options.httpAddress, port: options.httpPort, advice: HTTPServer.advice)
+        if !options.noGrpc {
+            try Listener.check(host: options.grpcAddress, port: options.grpcPort, advice: GRPCFrontEnd.advice)
+        }
+        try metricsOptions.check(beside: options.httpAddress)
     }
 
     /// An address as somebody on this machine reaches it.

@@ -9,11 +9,10 @@ internal import StraitServing
 
 /// The flags of `strait serve`; Triton's names where they mean the same.
 struct ServeOptions: ParsableArguments {
-    @OptionGroup var tracing: TracingOptions
-
-    @OptionGroup var logging: LoggingOptions
-
-    @Option(name: [.long, .customLong("model-store")], help: "The folder of models, in Triton's layout.")
+    @Option(
+        name: [.long, .customLong("model-store")],
+        help: ArgumentHelp(
+            "The folder of models, in Triton's layout.", valueName: "folder"))
     var modelRepository: String
 
     @Option(
@@ -27,25 +26,28 @@ struct ServeOptions: ParsableArguments {
             "A model to load at the start in mode explicit; * for all. May be given several times.", valueName: "name"))
     var loadModel: [String] = []
 
-    @Option(help: "Seconds between two looks at the repository in mode poll.")
+    @Option(help: ArgumentHelp("Seconds between two looks at the repository in mode poll.", valueName: "seconds"))
     var repositoryPollSecs = 15
 
-    @Option(help: "The address to listen on for HTTP.")
+    @Option(help: ArgumentHelp("The address to listen on for HTTP.", valueName: "address"))
     var httpAddress = "0.0.0.0"
 
-    @Option(help: "The port for HTTP; 0 takes any free one.")
+    @Option(help: ArgumentHelp("The port for HTTP; 0 takes any free one.", valueName: "port"))
     var httpPort = 8000
 
-    @Option(help: "The address to listen on for gRPC.")
+    @Option(help: ArgumentHelp("The address to listen on for gRPC.", valueName: "address"))
     var grpcAddress = "0.0.0.0"
 
-    @Option(help: "The port for gRPC; 0 takes any free one.")
+    @Option(help: ArgumentHelp("The port for gRPC; 0 takes any free one.", valueName: "port"))
     var grpcPort = 8001
 
     @Flag(help: "Serve HTTP only.")
     var noGrpc = false
 
-    @Option(help: "Threads for the network. Default: the cores that have no lane, at least 1, at most 4.")
+    @Option(
+        help: ArgumentHelp(
+            "Threads for the network. Default: the cores that have no lane, at least 1, at most 4.",
+            valueName: "threads"))
     var httpThreads: Int?
 
     @Option(
@@ -79,26 +81,32 @@ struct ServeOptions: ParsableArguments {
             valueName: "high=MS,low=MS"))
     var defaultDeadline = "high=1000,low=30000"
 
-    @Option(help: "Requests that may wait; the low class may take four fifths of them.")
+    @Option(
+        help: ArgumentHelp(
+            "Requests that may wait; the low class may take four fifths of them.", valueName: "requests"))
     var maxQueue = 10_000
 
     @Option(
         help: ArgumentHelp(
             "Memory for the tensors of all requests in flight, in MiB. Default: 1024, or a quarter of what this process "
                 + "may take beside the models.",
-            discussion: "A request's bytes may be there four times: as its body, its batch, its results, its reply."))
+            discussion: "A request's bytes may be there four times: as its body, its batch, its results, its reply.",
+            valueName: "MiB"))
     var tensorMemory: Int?
 
-    @Option(help: "The largest body of one request, in MiB.")
+    @Option(help: ArgumentHelp("The largest body of one request, in MiB.", valueName: "MiB"))
     var maxBody = 256
 
-    @Option(help: "Connections at one time.")
+    @Option(help: ArgumentHelp("Connections at one time.", valueName: "connections"))
     var maxConnections = 16_384
 
-    @Option(help: "Seconds after which a connection is closed that sends nothing and waits for no answer.")
+    @Option(
+        help: ArgumentHelp(
+            "Seconds after which a connection is closed that sends nothing and waits for no answer.",
+            valueName: "seconds"))
     var idleTimeoutSecs = 300
 
-    @Option(help: "Seconds to finish what was accepted after SIGTERM.")
+    @Option(help: ArgumentHelp("Seconds to finish what was accepted after SIGTERM.", valueName: "seconds"))
     var exitTimeoutSecs = 30
 
     @Option(
@@ -148,11 +156,14 @@ struct ServeOptions: ParsableArguments {
         try check((0...65_535).contains(httpPort), "--http-port is \(httpPort); expected 0 to 65535")
         try check((0...65_535).contains(grpcPort), "--grpc-port is \(grpcPort); expected 0 to 65535")
         try check(
+            noGrpc || httpPort == 0 || httpPort != grpcPort || httpAddress != grpcAddress,
+            "--http-port and --grpc-port are both \(httpPort); each needs its own")
+        try check(
             httpThreads.map { (1...64).contains($0) } ?? true, "--http-threads is \(httpThreads ?? 0); expected 1 to 64"
         )
         try lanes.check(beside: !device.isEmpty)
         try check(device.count <= Self.mostDevices, "--device is given more than \(Self.mostDevices) times")
-        do { _ = try specifications } catch { throw ValidationError(error.description) }
+        do { for one in try specifications { try one.check() } } catch { throw ValidationError("\(error)") }
         try check(
             PolicyName(rawValue: policy) != nil,
             "--policy is '\(policy)'; there are \(PolicyName.live.map(\.rawValue).joined(separator: ", "))")

@@ -18,12 +18,12 @@ struct SimulateCommand: ParsableCommand {
             Options that are given change one thing about it. Everything follows from the seeds: two runs give the same \
             bytes. docs/simulator.md tells the keys of files and results, docs/scenarios.md the library.
 
-            The table shows the share of requests that were not answered in time, as means over the seeds. --json writes \
+            The table shows V, the share of requests that were not answered in time, as means over the seeds. --json writes \
             one object a line for each scenario, policy, seed and class.
 
             EXAMPLE
-              strait simulate centre --policies strait,edf-priority,fifo --seeds 1000-1004 --loads 0.8,1.0,1.3 \\
-                --arrivals poisson,gamma --json results.jsonl
+              strait simulate centre --policies strait,edf-priority,fifo \\
+                --seeds 0-4 --loads 0.8,1.0,1.3 --json results.jsonl
 
             SCENARIOS
             \(Self.library)
@@ -39,7 +39,8 @@ struct SimulateCommand: ParsableCommand {
         help: "Policies, separated by commas; all of them if not given. Also changed ones, such as strait/no-gate.")
     var policies = PolicyName.allCases.map(\.rawValue).joined(separator: ",")
 
-    @Option(help: "Seeds: numbers and ranges, separated by commas.")
+    @Option(
+        help: "Seeds: numbers and ranges, separated by commas. 0 to 99 are for tuning, those from 1000 on for results.")
     var seeds = "1000-1004"
 
     @Option(help: "Loads, separated by commas; 1 is what a device does one reference batch after the other.")
@@ -93,6 +94,8 @@ struct SimulateCommand: ParsableCommand {
     func run() throws {
         if list { return print(Self.library) }
         do {
+            try OutputFile.check(json)
+            try OutputFile.check(single.record)
             let sweep = try makeSweep()
             if let writeRepository { return try RepositoryWriter(folder: writeRepository).write(sweep.scenarios) }
             if try single.make(sweep) { return }
@@ -102,7 +105,8 @@ struct SimulateCommand: ParsableCommand {
             if json == "-" { writeToStandardError(table) } else { print(table, terminator: "") }
             if let json { try writeText(results.map(\.jsonLines).joined(), to: json) }
         } catch let error as SimulationError {
-            throw Console.failure("simulate", error.message)
+            let isAskedWrongly = [.badPlan, .unknownPolicy, .unknownScenario].contains(error.code)
+            throw Console.failure("simulate", error.message, code: isAskedWrongly ? .validationFailure : .failure)
         } catch let error as LoadError {
             throw Console.failure("simulate", error.message)
         }

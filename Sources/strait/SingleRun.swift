@@ -53,7 +53,7 @@ struct SingleRun: ParsableArguments {
         let (result, recording) = try Simulation.record(
             run.scenario, run.setup, seed: run.seed, window: window ?? .zero ..< .never)
         do throws(FormatError) { try recording.write(to: path) } catch {
-            throw SimulationError(.badPlan, "--record: \(error)")
+            throw SimulationError(.badFile, "--record: \(error)")
         }
         let dropped = recording.dropped > 0 ? "; \(recording.dropped) records had no room" : ""
         print(

@@ -12,7 +12,7 @@ struct TokenCommand: ParsableCommand {
             The token goes to the tenant and is written nowhere else; the entry holds its SHA-256 only.
 
             EXAMPLE
-              strait token vision --model 'resnet*' --high --requests-per-second 200 --concurrency 64
+              strait token vision --model 'resnet*' --high --requests-per-second 200
             """)
 
     @Argument(help: "The tenant's name.")

@@ -51,7 +51,7 @@ struct TopCommand: ParsableCommand {
             try fillTerminal()
         } catch {
             Console.log("strait top: \(error.message)")
-            throw ExitCode.failure
+            throw error.exitCode
         }
     }
 

@@ -16,7 +16,7 @@ enum VersionText {
             let library = try OnnxRuntimeOptions.find()
             return "\(library.version) (\(library.path))"
         } catch {
-            return "not found: \(error)"
+            return "cannot be used: \(error)"
         }
     }
 

@@ -18,9 +18,11 @@ struct WatchCommand: ParsableCommand {
             was shed and why. Of two runs each begins at its own --from. docs/dashboard.md.
 
             EXAMPLE
-              strait simulate centre --policies strait --seeds 7 --record second.jsonl --record-seconds 20-30
-              strait simulate centre --policies edf-priority --seeds 7 --record other.jsonl --record-seconds 20-30
-              strait watch second.jsonl other.jsonl
+              strait simulate centre --policies strait --seeds 7 \\
+                --record one.jsonl --record-seconds 20-30
+              strait simulate centre --policies edf-priority --seeds 7 \\
+                --record other.jsonl --record-seconds 20-30
+              strait watch one.jsonl other.jsonl
             """)
 
     @Argument(help: ArgumentHelp("One recording, or two.", valueName: "recording"))

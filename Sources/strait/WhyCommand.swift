@@ -18,7 +18,7 @@ struct WhyCommand: AsyncParsableCommand {
               strait why 12345
               strait why ct-0042 --server http://scanner:8000
               strait why --last-violation
-              strait why --model lung-nodules --class high --outcome late --last 5 --since 10m
+              strait why --model lung-nodules --class high --outcome late --since 10m
             """)
 
     @Argument(
@@ -67,7 +67,7 @@ struct WhyCommand: AsyncParsableCommand {
             print(try json ? String(decoding: bytes, as: UTF8.self) : words(in: bytes))
         } catch let error as LoadError {
             Console.log("strait why: \(error.message)")
-            throw ExitCode.failure
+            throw error.exitCode
         }
     }
 

@@ -67,7 +67,7 @@ package final class ModelCatalog: Sendable {
         self.warnings = warnings
         guard case .explicit(let initial) = mode else { return }
         for name in initial where name != "*" && !state.withLock({ $0.names.contains(name) }) {
-            state.withLock { $0.noteFailed(name, nil, reason: "it is not in the repository") }
+            loader.noteMissing(name, in: state)
         }
     }
 

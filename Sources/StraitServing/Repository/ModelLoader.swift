@@ -98,6 +98,13 @@ struct ModelLoader: Sendable {
         }
     }
 
+    /// Keeps in mind, and says, that a model which was asked for by name is not in the repository.
+    func noteMissing(_ name: String, in state: CatalogStore) {
+        let reason = "it is not in the repository"
+        progress(.unavailable(name, nil, reason: reason))
+        state.withLock { $0.noteFailed(name, nil, reason: reason) }
+    }
+
     /// Takes a model out of service that cannot be warmed.
     func refuse(_ model: ServedModel, _ reason: String, in state: CatalogStore) {
         let (name, version) = (model.specification.name, model.specification.version)
