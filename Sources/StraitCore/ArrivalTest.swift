@@ -15,7 +15,10 @@ package struct ArrivalTest: Sendable, Hashable {
     /// running batches may end early, and a request refused for nothing cannot be brought back.
     package static let optimism = 0.85
 
-    init(laneFree: Instant, ahead: Duration, own: Duration, at now: Instant) {
+    /// A test with its quantities.
+    ///
+    /// - Parameter now: when it is made.
+    package init(laneFree: Instant, ahead: Duration, own: Duration, at now: Instant) {
         self.laneFree = laneFree
         self.ahead = ahead
         self.own = own

@@ -11,10 +11,10 @@ extension Scheduler {
             }
             guard state.queues.waitingInAll > 0 || (preempts && state.batches.liveCount > 0) else { return }
             let decision = policy.decide(state, at: now)
-            let weighing = takeWeighing()
+            takeWeighing(at: now)
             switch decision {
             case .wait(let instant):
-                explainWait(weighing, at: now)
+                explainWait(at: now)
                 timer.policyWake = instant
                 return
             case .pause(let batch): pause(batch, at: now, into: &actions)
@@ -22,26 +22,24 @@ extension Scheduler {
             case .kill(let batch): kill(batch, into: &actions)
             case .shedFirst(let queue): shedFirst(of: queue, at: now, into: &actions)
             case .dispatch(let dispatch):
-                stage(
-                    dispatch, StagingReason(cause: dispatch.isOwed ? .floor : .policy, weighing: weighing), at: now,
-                    into: &actions)
+                stage(dispatch, at: now, into: &actions)
             }
         }
     }
 
-    mutating func stage(
-        _ dispatch: Dispatch, _ why: StagingReason, at now: Instant, into actions: inout ActionList
-    ) {
-        for _ in 0..<dispatch.skipped { shedFirst(of: dispatch.queue, passedOverFor: why, at: now, into: &actions) }
+    mutating func stage(_ dispatch: Dispatch, at now: Instant, into actions: inout ActionList) {
+        let test = ShedTest.passedOver(decisions?.chosenPrediction)
+        for _ in 0..<dispatch.skipped { shedFirst(of: dispatch.queue, failing: test, at: now, into: &actions) }
         let work = state.queues[dispatch.queue].work
         let batch = open(work, on: dispatch.device, lane: dispatch.lane, at: now)
         let firstMember = actions.members.count
         join(batch, dispatch.count, from: dispatch.queue, into: &actions)
         if let filler = dispatch.filler {
-            for _ in 0..<dispatch.fillerSkipped { shedFirst(of: filler, passedOverFor: why, at: now, into: &actions) }
+            for _ in 0..<dispatch.fillerSkipped { shedFirst(of: filler, failing: test, at: now, into: &actions) }
             join(batch, dispatch.fillerCount, from: filler, into: &actions)
         }
-        stage(batch, members: firstMember..<actions.members.count, why, at: now, into: &actions)
+        let members = firstMember..<actions.members.count
+        stage(batch, members: members, dispatch.isOwed ? .floor : .policy, at: now, into: &actions)
     }
 
     /// Moves the first requests of a queue into a batch.
@@ -81,13 +79,13 @@ extension Scheduler {
             $0.isProbe = true
         }
         actions.appendMember(id)
-        stage(
-            batch, members: actions.members.count - 1..<actions.members.count, StagingReason(cause: .probe), at: now,
-            into: &actions)
+        // Nobody was asked.
+        decisions?.beginWeighing()
+        stage(batch, members: actions.members.count - 1..<actions.members.count, .probe, at: now, into: &actions)
     }
 
     mutating func stage(
-        _ batch: BatchID, members: Range<Int>, _ why: StagingReason, at now: Instant,
+        _ batch: BatchID, members: Range<Int>, _ cause: StagedDecision.Cause, at now: Instant,
         into actions: inout ActionList
     ) {
         guard let record = state.batches[batch] else { preconditionFailure("a batch is staged right after it opens") }
@@ -113,7 +111,7 @@ extension Scheduler {
             $0.hangsFrom = hangsFrom
         }
         timer.noteHang(hangsFrom)
-        explainStaging(record, time: time, why, at: now)
+        explainStaging(record, time: time, cause, at: now)
         longestSolo = max(longestSolo * Self.longestFades, solo)
         state.traffic.noteDispatch(at: now, longest: longestSolo)
         actions.append(

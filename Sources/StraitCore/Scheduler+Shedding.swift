@@ -30,9 +30,9 @@ extension Scheduler {
         refuse(record, .hopelessInQueue, predictedFinish: .never, .hang, at: now, into: &actions)
     }
 
-    /// - Parameter passedOverFor: the batch that is staged instead, where those behind it take its place.
+    /// - Parameter test: what it failed, where those behind it take its place; else its time has run out.
     mutating func shedFirst(
-        of queue: Int, passedOverFor batch: StagingReason? = nil, at now: Instant, into actions: inout ActionList
+        of queue: Int, failing test: ShedTest? = nil, at now: Instant, into actions: inout ActionList
     ) {
         let entry = takeFirst(of: queue)
         queueChanged(queue, headChanged: true)
@@ -43,7 +43,7 @@ extension Scheduler {
         let finish = state.devices.servingLanes > 0 ? max(alone, record.request.deadline) : .never
         state.requests.remove(entry.request)
         refuse(
-            record, .hopelessInQueue, predictedFinish: finish,
-            batch.map { .passedOver($0.prediction) } ?? testInQueue(record.request), at: now, into: &actions)
+            record, .hopelessInQueue, predictedFinish: finish, test ?? testInQueue(record.request), at: now,
+            into: &actions)
     }
 }

@@ -107,14 +107,6 @@ struct RequestSlots: Sendable {
         return slot.submission
     }
 
-    /// When a request arrived that was not answered yet.
-    func arrival(of id: RequestID) -> Instant {
-        guard let slot = slots[Int(id.slot)], generations[Int(id.slot)] == id.generation else {
-            preconditionFailure("what waits was not answered yet")
-        }
-        return slot.submission.arrived
-    }
-
     /// Takes a request out to answer it.
     mutating func remove(_ id: RequestID) -> Slot {
         guard let slot = slots[Int(id.slot)], generations[Int(id.slot)] == id.generation else {

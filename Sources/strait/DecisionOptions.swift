@@ -7,7 +7,7 @@ struct DecisionOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "How many of the last requests are remembered, for strait why; 0 remembers none.",
-            discussion: "Each takes about 1 KB at most, its batch and what was weighed for it included. docs/why.md.",
+            discussion: "Each takes about 230 bytes, its batch and what was weighed for it included. docs/why.md.",
             valueName: "requests"))
     var decisions = 16_384
 

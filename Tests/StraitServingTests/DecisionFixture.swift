@@ -43,12 +43,14 @@ struct DecisionFixture {
 
     @discardableResult
     func submit(
-        _ number: Int, _ requestClass: RequestClass = .high, due milliseconds: Double = 1000, id: String = ""
+        _ number: Int, _ requestClass: RequestClass = .high, due milliseconds: Double = 1000, id: String = "",
+        to other: ServedModel? = nil
     ) throws -> RequestID? {
         let slab = try pool.take(8)
         slab.bytes.bindMemory(to: Float.self).update(repeating: Float(number))
         let submission = Submission(
-            model: model, inputs: [Tensor(name: "in", type: .fp32, shape: [1, 2], slab: slab, range: 0..<8)], rows: 1,
+            model: other ?? model, inputs: [Tensor(name: "in", type: .fp32, shape: [1, 2], slab: slab, range: 0..<8)],
+            rows: 1,
             requestClass: requestClass, arrived: clock.now(), deadline: clock.now() + .milliseconds(milliseconds),
             clientID: id)
         return engine.submit(submission) { [log] in log.note(number, $0) }

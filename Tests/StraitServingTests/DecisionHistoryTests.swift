@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import StraitCore
 internal import StraitFormats
 internal import StraitProtocol
 internal import Testing
 
+@testable internal import StraitCore
 @testable internal import StraitServing
 
 /// What is remembered, for how long, and how it is found.
@@ -91,11 +91,11 @@ internal import Testing
     }
 
     @Test func `what is remembered is as small as docs say`() {
-        #expect(MemoryLayout<RequestEntry>.stride <= 352)
-        #expect(MemoryLayout<BatchEntry>.stride <= 256)
-        #expect(MemoryLayout<DecisionHistory.Violation>.stride <= 608)
-        #expect(MemoryLayout<DecisionRecord>.stride <= 200)
-        #expect(MemoryLayout<Weighing.Option>.stride <= 152)
+        #expect(MemoryLayout<PackedRequest>.stride == 120)
+        #expect(MemoryLayout<PackedBatch>.stride == 64)
+        #expect(MemoryLayout<ViolationHistory.Kept>.stride == 208)
+        #expect(MemoryLayout<PackedDecision>.stride == 128)
+        #expect(MemoryLayout<PackedOption>.stride == 80)
     }
 
     @Test func `without a history requests have numbers and nobody can ask`() throws {

@@ -83,7 +83,7 @@ internal import Testing
                 story.request.stagings = 1
                 story.batch = BatchEntry(
                     number: 3, model: "ct", version: 2, requestClass: .low, rows: 3, requests: 1, firstRequest: 7,
-                    device: 0, lane: 1, beside: 2, cause: cause, stagedAt: Self.at(2), predicted: .none)
+                    device: 0, lane: 1, beside: 2, cause: cause, stagedAt: Self.at(2))
             }
         }
         #expect(cause(.floor).contains("it was staged because its model was owed device time (the low classes' floor)"))

@@ -3,29 +3,204 @@
 // Explanations: why a request was staged, passed over or shed, in data. Kept only where it was asked for
 // (`SchedulerOptions.explanations`).
 
-/// The last decisions of a scheduler, with what was known when they were made. A ring; where explanations are off there is
-/// none, and nothing is spent on it.
+/// The last decisions of a scheduler, with what was known when they were made. Where explanations are off there is none,
+/// and nothing is spent on it.
+///
+/// A ring of decisions, and one each of what they consist of: the options that were weighed, the requests named for those,
+/// the requests of batches. Adding allocates nothing once those are full; decisions larger than usual are remembered in
+/// smaller numbers.
 package struct DecisionLog: Sendable {
-    private var ring: [DecisionRecord] = []
-    private var next = 0
+    private var ring: [PackedDecision] = []
     private let capacity: Int
+    private var options: LogPool<PackedOption>
+    private var names: LogPool<RequestID>
+    private var members: LogPool<StagedDecision.Member>
     /// Decisions that were ever added; a wait that takes another's place is none.
     package private(set) var added: UInt64 = 0
+    /// The oldest one that is kept, counted from 0.
+    private var first: UInt64 = 0
+    /// Up to where the pools belong to decisions; behind it is what was weighed for the next one.
+    private var optionsUsed: UInt32 = 0
+    private var namesUsed: UInt32 = 0
+    /// Which of the options there was chosen; −1 for none.
+    private var chosen: Int32 = -1
 
-    init(capacity: Int) { self.capacity = capacity }
+    /// How many options, and how many requests, there is room for in decisions on average. With six models there are some
+    /// ten options; one of 80 bytes.
+    private static let optionsEach = 16
+    private static let requestsEach = 16
 
-    /// The decision that was added after `count` others; nil for one that is forgotten or was not made yet.
-    package func record(addedAfter count: UInt64) -> DecisionRecord? {
-        guard count < added, added - count <= UInt64(ring.count) else { return nil }
-        let back = Int(added - count)
-        return ring[(next + ring.count - back) % ring.count]
+    init(capacity: Int) {
+        self.capacity = capacity
+        options = LogPool(atLeast: max(capacity * Self.optionsEach, 2 * Weighing.optionsKept))
+        names = LogPool(atLeast: max(capacity * Self.requestsEach, 2 * Weighing.requestsNamedInAll))
+        members = LogPool(atLeast: max(capacity * Self.requestsEach, 2 * StagedDecision.membersNamed))
+        // Taken as it fills, and does not move.
+        ring.reserveCapacity(capacity)
     }
 
-    /// The decisions, the oldest first.
-    package var records: [DecisionRecord] { Array(ring[next...] + ring[..<next]) }
+    // -- adding ---------------------------------------------------------------------------------------------------
+
+    /// A policy is about to be asked: what was weighed before and came to nothing is forgotten.
+    mutating func beginWeighing() {
+        options.cut(to: optionsUsed)
+        names.cut(to: namesUsed)
+        chosen = -1
+    }
+
+    /// Requests that were named since then.
+    var namesWeighed: Int { Int(names.end &- namesUsed) }
+
+    /// Names a request for the next option.
+    mutating func name(_ request: RequestID) {
+        makeRoom(names.end, names.limit, of: { $0.namesEnd &- UInt32($0.nameCount) })
+        names.append(request)
+    }
+
+    /// Adds an option to what is weighed.
+    mutating func weigh(_ option: PackedOption, isChosen: Bool) {
+        makeRoom(options.end, options.limit, of: { $0.optionsEnd &- UInt32($0.optionCount) })
+        if isChosen { chosen = Int32(truncatingIfNeeded: options.end &- optionsUsed) }
+        options.append(option)
+    }
+
+    /// When the option that is chosen is expected to be done.
+    var chosenPrediction: BoundedFinish? {
+        guard chosen >= 0 else { return nil }
+        let option = options[optionsUsed &+ UInt32(chosen)]
+        return option.isAdmitted ? option.prediction : nil
+    }
+
+    /// Adds that nothing was staged of what was weighed; takes the place of a wait right before it, since policies look
+    /// again every half millisecond.
+    mutating func addWait(at now: Instant, arrivals: UInt64) {
+        guard options.end != optionsUsed else { return }
+        var decision = PackedDecision(
+            at: now, arrivals: arrivals, kind: .waited, optionsEnd: 0, namesEnd: 0, membersEnd: members.end)
+        if added > first, ring[place(of: added - 1)].kind == .waited {
+            let last = ring[place(of: added - 1)]
+            decision.times = last.times &+ 1
+            let (optionsStart, namesStart) = (optionsUsed, namesUsed)
+            optionsUsed = last.optionsEnd &- UInt32(last.optionCount)
+            namesUsed = last.namesEnd &- UInt32(last.nameCount)
+            options.move(from: optionsStart, to: optionsUsed)
+            names.move(from: namesStart, to: namesUsed)
+            takeWeighed(&decision)
+            ring[place(of: added - 1)] = decision
+        } else {
+            takeWeighed(&decision)
+            add(decision)
+        }
+    }
+
+    /// Adds a batch with its requests.
+    mutating func addStaging(
+        _ batch: BatchRecord, _ prediction: BoundedFinish, _ cause: StagedDecision.Cause, _ requests: RequestTable,
+        at now: Instant, arrivals: UInt64
+    ) {
+        for request in batch.members.prefix(StagedDecision.membersNamed) {
+            makeRoom(members.end, members.limit, of: { $0.membersEnd &- $0.memberCount })
+            members.append(StagedDecision.Member(request: request, arrival: requests.arrival(of: request)))
+        }
+        var decision = PackedDecision(
+            at: now, arrivals: arrivals, kind: .staged, optionsEnd: 0, namesEnd: 0, membersEnd: members.end)
+        decision.memberCount = UInt32(min(batch.members.count, StagedDecision.membersNamed))
+        decision.requestClass = batch.requestClass
+        decision.cause = cause
+        decision.chosen = chosen
+        decision.model = UInt32(truncatingIfNeeded: batch.work.model.index)
+        decision.device = UInt32(truncatingIfNeeded: batch.device.index)
+        decision.lane = UInt32(truncatingIfNeeded: batch.lane.index)
+        decision.rows = UInt32(clamping: batch.rows)
+        decision.slot = batch.id.slot
+        decision.generation = batch.id.generation
+        decision.first = prediction.expected.nanoseconds
+        decision.second = prediction.bound95.nanoseconds
+        decision.third = prediction.bound99.nanoseconds
+        takeWeighed(&decision)
+        add(decision)
+    }
+
+    /// Adds that a request was given up.
+    mutating func addShedding(
+        _ record: RequestRecord, _ reason: ShedReason, predictedFinish: Instant, _ test: ShedTest, at now: Instant,
+        arrivals: UInt64
+    ) {
+        let request = record.request
+        var decision = PackedDecision(
+            at: now, arrivals: arrivals, kind: .shed, optionsEnd: optionsUsed, namesEnd: namesUsed,
+            membersEnd: members.end)
+        decision.requestClass = request.requestClass
+        decision.reason = reason
+        decision.pack(test)
+        decision.model = UInt32(truncatingIfNeeded: request.work.model.index)
+        decision.slot = request.id.slot
+        decision.generation = request.id.generation
+        decision.first = Int64(bitPattern: record.arrival)
+        decision.second = request.deadline.nanoseconds
+        decision.third = predictedFinish.nanoseconds
+        add(decision)
+    }
+
+    /// What was weighed belongs to a decision from now on.
+    private mutating func takeWeighed(_ decision: inout PackedDecision) {
+        decision.chosen = chosen
+        decision.optionCount = UInt16(truncatingIfNeeded: options.end &- optionsUsed)
+        decision.nameCount = UInt16(truncatingIfNeeded: names.end &- namesUsed)
+        optionsUsed = options.end
+        namesUsed = names.end
+        decision.optionsEnd = optionsUsed
+        decision.namesEnd = namesUsed
+        chosen = -1
+    }
+
+    private mutating func add(_ decision: PackedDecision) {
+        if ring.count < capacity { ring.append(decision) } else { ring[place(of: added)] = decision }
+        added += 1
+        if added - first > UInt64(capacity) { first += 1 }
+    }
+
+    /// Forgets the oldest decisions until a pool has room for one more element.
+    ///
+    /// - Parameters:
+    ///   - end: where the pool ends.
+    ///   - start: where the elements of a decision begin in it.
+    @inline(__always)
+    private mutating func makeRoom(_ end: UInt32, _ limit: Int, of start: (PackedDecision) -> UInt32) {
+        while first < added, end &- start(ring[place(of: first)]) >= UInt32(limit) { first += 1 }
+    }
+
+    // -- reading --------------------------------------------------------------------------------------------------
+
+    private func place(of number: UInt64) -> Int { Int(number % UInt64(capacity)) }
 
     /// When the oldest decision that is kept was made; nil while there is none.
-    package var oldest: Instant? { ring.isEmpty ? nil : ring[next].at }
+    package var oldest: Instant? { first < added ? ring[place(of: first)].at : nil }
+
+    /// The decisions, the oldest first.
+    package var records: [DecisionRecord] { (first..<added).map { record($0) } }
+
+    /// Why a batch was staged, looked for among the decisions behind the first `count`, which then ends behind it.
+    package func cause(of batch: BatchID, after count: inout UInt64) -> StagedDecision.Cause? {
+        count = max(count, first)
+        while count < added {
+            let place = place(of: count)
+            count += 1
+            if ring[place].kind == .staged, ring[place].batch == batch { return ring[place].cause }
+        }
+        return nil
+    }
+
+    /// What a request failed that was given up, looked for likewise.
+    package func test(of request: RequestID, after count: inout UInt64) -> ShedTest? {
+        count = max(count, first)
+        while count < added {
+            let place = place(of: count)
+            count += 1
+            if ring[place].kind == .shed, ring[place].request == request { return ring[place].shedTest }
+        }
+        return nil
+    }
 
     /// All that is known about a request, the oldest first: in which batch it was staged or why it was shed, where it was
     /// weighed, and every batch that was staged while it waited.
@@ -36,118 +211,69 @@ package struct DecisionLog: Sendable {
         var arrival = arrival
         var found: [DecisionRecord] = []
         // From the newest back: once its end is found, it is known when it came, and so what was staged in its stead.
-        for back in 1...max(1, ring.count) where !ring.isEmpty {
-            let record = ring[(next + ring.count - back) % ring.count]
-            switch record.what {
-            case .shed(let shed):
-                guard shed.request == request else { continue }
-                arrival = shed.arrival
-            case .waited(let weighing): guard weighing.names(request) else { continue }
-            case .staged(let staged):
-                if let member = staged.members.first(where: { $0.request == request }) {
-                    arrival = member.arrival
+        var number = added
+        while number > first {
+            number -= 1
+            let decision = ring[place(of: number)]
+            switch decision.kind {
+            case .shed:
+                guard decision.request == request else { continue }
+                arrival = decision.arrival
+            case .waited: guard isNamed(request, in: decision) else { continue }
+            case .staged:
+                if let member = self.arrival(of: request, in: decision) {
+                    arrival = member
                 } else {
-                    guard let arrival, record.arrivals >= arrival else { continue }
+                    guard let arrival, decision.arrivals >= arrival else { continue }
                 }
             }
-            found.append(record)
+            found.append(record(number))
         }
         return found.reversed()
     }
 
-    /// Adds a record; a wait takes the place of the wait before it, since policies look again every half millisecond.
-    mutating func append(_ record: DecisionRecord) {
-        var record = record
-        if case .waited(var weighing) = record.what, let last = lastPosition, case .waited(let before) = ring[last].what
-        {
-            weighing.times = before.times + 1
-            record.what = .waited(weighing)
-            ring[last] = record
-            return
+    private func isNamed(_ request: RequestID, in decision: PackedDecision) -> Bool {
+        for back in 0..<UInt32(decision.nameCount) where names[decision.namesEnd &- 1 &- back] == request {
+            return true
         }
-        added += 1
-        if ring.count < capacity {
-            ring.append(record)
-        } else {
-            ring[next] = record
-            next = (next + 1) % capacity
+        return false
+    }
+
+    private func arrival(of request: RequestID, in decision: PackedDecision) -> UInt64? {
+        for back in 0..<decision.memberCount {
+            let member = members[decision.membersEnd &- 1 &- back]
+            if member.request == request { return member.arrival }
         }
+        return nil
     }
 
-    private var lastPosition: Int? { ring.isEmpty ? nil : (next + ring.count - 1) % ring.count }
-}
-
-/// One decision.
-package struct DecisionRecord: Sendable {
-    /// When it was made; of several waits, the last.
-    package let at: Instant
-    /// Requests that had arrived by then.
-    package let arrivals: UInt64
-    /// What was decided.
-    package fileprivate(set) var what: What
-
-    /// The kinds of decisions.
-    package enum What: Sendable {
-        /// A batch was staged.
-        case staged(StagedDecision)
-        /// The policy weighed candidates, and staged none of them.
-        case waited(Weighing)
-        /// A request was given up.
-        case shed(ShedDecision)
+    /// A decision as it is told.
+    private func record(_ number: UInt64) -> DecisionRecord {
+        let decision = ring[place(of: number)]
+        let what: DecisionRecord.What
+        switch decision.kind {
+        case .shed: what = .shed(decision.shed)
+        case .waited: what = .waited(weighing(decision))
+        case .staged:
+            what = .staged(
+                StagedDecision(
+                    batch: decision.batch, device: DeviceID(index: Int(decision.device)),
+                    lane: LaneID(index: Int(decision.lane)), model: ModelID(index: Int(decision.model)),
+                    requestClass: decision.requestClass, rows: Int(decision.rows),
+                    members: members[decision.membersEnd, last: decision.memberCount],
+                    cause: decision.cause,
+                    prediction: BoundedFinish(
+                        expected: Instant(nanoseconds: decision.first), bound95: Instant(nanoseconds: decision.second),
+                        bound99: Instant(nanoseconds: decision.third)),
+                    weighing: decision.optionCount > 0 ? weighing(decision) : nil))
+        }
+        return DecisionRecord(at: decision.at, arrivals: decision.arrivals, what: what)
     }
 
-    init(at: Instant, arrivals: UInt64, _ what: What) {
-        self.at = at
-        self.arrivals = arrivals
-        self.what = what
-    }
-}
-
-/// A batch that was staged, and why.
-package struct StagedDecision: Sendable {
-    /// Why a batch was staged.
-    package enum Cause: Sendable, Hashable {
-        /// The policy chose it.
-        case policy
-        /// Its low model was owed device time, whatever else there was.
-        case floor
-        /// To find out how long its model takes by now.
-        case probe
-    }
-
-    /// A request in the batch, with its place in the order of arrivals.
-    package struct Member: Sendable, Hashable {
-        package let request: RequestID
-        let arrival: UInt64
-    }
-
-    /// What was staged, where.
-    package let batch: BatchID
-    package let device: DeviceID
-    package let lane: LaneID
-    package let model: ModelID
-    /// The class that it counts as.
-    package let requestClass: RequestClass
-    package let rows: Int
-    /// Its requests in the order of their rows.
-    package let members: [Member]
-    package let cause: Cause
-    /// When it was expected to be done.
-    package let prediction: BoundedFinish
-    /// What it was chosen from, where the policy weighs candidates.
-    package let weighing: Weighing?
-}
-
-/// A predicted finish with the bounds that should hold in 95 and in 99 of 100 cases, by the calibration of that moment.
-package struct BoundedFinish: Sendable, Hashable {
-    package let expected: Instant
-    package let bound95: Instant
-    package let bound99: Instant
-
-    /// Something that is expected to take `time` from `now`.
-    init(_ time: Duration, from now: Instant, _ calibration: Calibration) {
-        expected = now + time
-        bound95 = now + time * calibration.q95
-        bound99 = now + time * calibration.q99
+    private func weighing(_ decision: PackedDecision) -> Weighing {
+        let named = names[decision.namesEnd, last: UInt32(decision.nameCount)]
+        return Weighing(
+            options: options[decision.optionsEnd, last: UInt32(decision.optionCount)].map { $0.option(named) },
+            chosen: decision.chosen < 0 ? nil : Int(decision.chosen), times: Int(decision.times))
     }
 }

@@ -13,40 +13,29 @@ extension Scheduler {
         }
     }
 
-    /// Takes what the policy weighed for its last decision; nil where it does not weigh, or nothing is recorded.
-    mutating func takeWeighing() -> Weighing? {
-        decisions == nil ? nil : policy.takeWeighing()
+    /// Takes down what the policy weighed for its last decision, if it weighs.
+    mutating func takeWeighing(at now: Instant) {
+        guard decisions != nil else { return }
+        decisions?.beginWeighing()
+        policy.tellWeighed(to: &decisions, state, at: now)
     }
 
-    mutating func explainWait(_ weighing: Weighing?, at now: Instant) {
-        guard let weighing, !weighing.options.isEmpty else { return }
-        decisions?.append(DecisionRecord(at: now, arrivals: state.arrivals, .waited(weighing)))
-    }
+    mutating func explainWait(at now: Instant) { decisions?.addWait(at: now, arrivals: state.arrivals) }
 
     mutating func explainShed(
         _ record: RequestRecord, _ reason: ShedReason, predictedFinish: Instant, _ test: ShedTest,
         at now: Instant
     ) {
-        guard decisions != nil else { return }
-        let request = record.request
-        let shed = ShedDecision(
-            request: request.id, model: request.work.model, requestClass: request.requestClass, arrival: record.arrival,
-            reason: reason, deadline: request.deadline, predictedFinish: predictedFinish, test: test)
-        decisions?.append(DecisionRecord(at: now, arrivals: state.arrivals, .shed(shed)))
+        decisions?.addShedding(
+            record, reason, predictedFinish: predictedFinish, test, at: now, arrivals: state.arrivals)
     }
 
-    mutating func explainStaging(_ batch: BatchRecord, time: Duration, _ why: StagingReason, at now: Instant) {
+    mutating func explainStaging(
+        _ batch: BatchRecord, time: Duration, _ cause: StagedDecision.Cause, at now: Instant
+    ) {
         guard decisions != nil else { return }
-        let staged = StagedDecision(
-            batch: batch.id, device: batch.device, lane: batch.lane, model: batch.work.model,
-            requestClass: batch.requestClass, rows: batch.rows,
-            members: batch.members.map {
-                StagedDecision.Member(request: $0, arrival: state.requests[$0]?.arrival ?? 0)
-            },
-            cause: why.cause,
-            prediction: BoundedFinish(time, from: now, state.calibrations[batch.requestClass.rawValue]),
-            weighing: why.weighing)
-        decisions?.append(DecisionRecord(at: now, arrivals: state.arrivals, .staged(staged)))
+        let prediction = BoundedFinish(time, from: now, state.calibrations[batch.requestClass.rawValue])
+        decisions?.addStaging(batch, prediction, cause, state.requests, at: now, arrivals: state.arrivals)
     }
 
     /// Why there is no room for a request, in numbers.
@@ -63,17 +52,5 @@ extension Scheduler {
         guard decisions != nil, shedding == .hopeless else { return .expired }
         let own = state.estimator.leastTime(request.work, rows: request.rows)
         return .lastStart(request.deadline - own, own: own)
-    }
-}
-
-/// Why a batch is being staged, for the log.
-struct StagingReason {
-    var cause = StagedDecision.Cause.policy
-    var weighing: Weighing?
-
-    /// When the batch is expected to be done, where that was weighed.
-    var prediction: BoundedFinish? {
-        guard let weighing, let chosen = weighing.chosen else { return nil }
-        return weighing.options[chosen].prediction
     }
 }

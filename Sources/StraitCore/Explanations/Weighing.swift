@@ -7,7 +7,7 @@ package struct Weighing: Sendable {
     /// Which of them was; nil for none.
     package let chosen: Int?
     /// How often in a row it came to that.
-    package internal(set) var times = 1
+    package let times: Int
 
     /// One batch that could have been staged.
     package struct Option: Sendable {
@@ -64,59 +64,42 @@ package struct Weighing: Sendable {
     package static let requestsNamedInAll = 512
     /// Options kept: the one that was chosen, and those that were looked at last.
     package static let optionsKept = 48
-
-    /// Whether a request is in one of the options.
-    func names(_ request: RequestID) -> Bool { options.contains { $0.requests.contains(request) } }
 }
 
-/// Where a policy leaves what it weighed; the scheduler takes it from there into its log.
-package struct WeighingTray: Sendable {
-    private var last: Weighing?
-
-    /// Leaves what was weighed, before anything of it is carried out.
+extension DecisionLog {
+    /// Takes what a policy has weighed, before anything of it is carried out.
     ///
-    /// - Complexity: O(candidates · requests named); two allocations.
-    mutating func record(_ candidates: [Candidate], chosen: Int?, _ state: SchedulerState, at now: Instant) {
-        let first = max(0, candidates.count - Weighing.optionsKept)
-        var kept = candidates[first...]
-        var place = chosen.map { $0 - first }
+    /// - Parameter chosen: the place of the one that it chose; nil for none.
+    /// - Complexity: O(candidates · requests named); no allocation.
+    mutating func weigh(_ candidates: [Candidate], chosen: Int?, _ state: SchedulerState, at now: Instant) {
+        var first = max(0, candidates.count - Weighing.optionsKept)
         if let chosen, chosen < first {
-            kept = kept.dropFirst()
-            kept.insert(candidates[chosen], at: kept.startIndex)
-            place = 0
+            // It comes in the place of the first that would be kept.
+            weigh(candidates[chosen], isChosen: true, state, at: now)
+            first += 1
         }
-        var names: [RequestID] = []
-        let most = kept.reduce(0) { $0 + min($1.count + $1.fillerCount, Weighing.requestsNamed) }
-        names.reserveCapacity(min(most, Weighing.requestsNamedInAll))
-        for candidate in kept { candidate.name(state, into: &names) }
-        var next = 0
-        let options = kept.map { candidate in
-            let end = next + candidate.namedCount(state, after: next)
-            defer { next = end }
-            return candidate.option(state, requests: names[next..<end], at: now)
+        for index in first..<candidates.count {
+            weigh(candidates[index], isChosen: index == chosen, state, at: now)
         }
-        last = Weighing(options: options, chosen: place)
     }
 
-    /// Takes what was left since the last time.
-    mutating func take() -> Weighing? {
-        defer { last = nil }
-        return last
+    private mutating func weigh(_ candidate: Candidate, isChosen: Bool, _ state: SchedulerState, at now: Instant) {
+        let calibration = state.calibrations[candidate.requestClass.rawValue]
+        let firstName = namesWeighed
+        candidate.name(state, into: &self)
+        weigh(
+            PackedOption(
+                model: UInt32(truncatingIfNeeded: state.queues[candidate.queue].work.model.index),
+                rows: UInt32(clamping: candidate.rows), device: UInt16(clamping: candidate.device.index),
+                firstName: UInt16(clamping: firstName), nameCount: UInt16(clamping: namesWeighed - firstName),
+                requestClass: candidate.requestClass, isAdmitted: candidate.isAdmitted, loss: candidate.loss ?? .nan,
+                prediction: BoundedFinish(Duration(clamping: candidate.finish), from: now, calibration),
+                regret: candidate.regret, harm: candidate.harm, slack: candidate.slack, rank: candidate.rank),
+            isChosen: isChosen)
     }
 }
 
 extension Candidate {
-    fileprivate func option(
-        _ state: SchedulerState, requests: ArraySlice<RequestID>, at now: Instant
-    ) -> Weighing.Option {
-        let calibration = state.calibrations[requestClass.rawValue]
-        return Weighing.Option(
-            model: state.queues[queue].work.model, requestClass: requestClass, device: device, rows: rows,
-            requests: requests,
-            prediction: isAdmitted ? BoundedFinish(Duration(clamping: finish), from: now, calibration) : nil,
-            worth: isAdmitted ? Weighing.Worth(regret: regret, harm: harm, slack: slack, rank: rank, loss: loss) : nil)
-    }
-
     /// Where in its queues the requests stand that it would take and that are named. Those that it would pass over are
     /// low ones.
     ///
@@ -133,16 +116,11 @@ extension Candidate {
         return (own, range(fillerCount, of: filler, from: skipped, atMost: left))
     }
 
-    fileprivate func namedCount(_ state: SchedulerState, after named: Int) -> Int {
-        let (own, filling) = places(state, after: named)
-        return own.count + filling.count
-    }
-
     /// Names the requests that it would take.
-    fileprivate func name(_ state: SchedulerState, into names: inout [RequestID]) {
-        let (own, filling) = places(state, after: names.count)
-        for position in own { names.append(state.queues[queue][position].request) }
+    fileprivate func name(_ state: SchedulerState, into log: inout DecisionLog) {
+        let (own, filling) = places(state, after: log.namesWeighed)
+        for position in own { log.name(state.queues[queue][position].request) }
         guard let filler else { return }
-        for position in filling { names.append(state.queues[filler][position].request) }
+        for position in filling { log.name(state.queues[filler][position].request) }
     }
 }

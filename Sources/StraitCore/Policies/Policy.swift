@@ -24,8 +24,8 @@ package protocol Policy: Sendable {
     /// Forgets a model: another may get its number. For policies that remember models.
     mutating func forget(_ model: ModelID)
 
-    /// Takes what it weighed for its last decision; nil where it does not weigh, or was not told to remember.
-    mutating func takeWeighing() -> Weighing?
+    /// Tells what it weighed for its last decision, in the state in which it decided. Most policies do not weigh.
+    func tellWeighed(to log: inout DecisionLog?, _ state: SchedulerState, at now: Instant)
 }
 
 extension Policy {
@@ -35,7 +35,7 @@ extension Policy {
 
     package mutating func forget(_ model: ModelID) {}
 
-    package mutating func takeWeighing() -> Weighing? { nil }
+    package func tellWeighed(to log: inout DecisionLog?, _ state: SchedulerState, at now: Instant) {}
 }
 
 /// How a policy takes devices from batches that are on them.

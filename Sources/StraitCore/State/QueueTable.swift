@@ -41,20 +41,6 @@ package struct QueueTable: Sendable {
     /// The queue for a key, if there is one now.
     package func find(_ key: QueueKey) -> Int? { indexByKey[key] }
 
-    /// The request of a class that has waited for the longest; nil where none waits.
-    ///
-    /// - Complexity: O(waiting).
-    package func oldest(_ requestClass: RequestClass) -> RequestID? {
-        var oldest: QueueEntry?
-        for queue in active where queues[queue].key.requestClass == requestClass {
-            for position in 0..<queues[queue].count {
-                let entry = queues[queue][position]
-                if entry.sequence < oldest?.sequence ?? .max { oldest = entry }
-            }
-        }
-        return oldest?.request
-    }
-
     /// Adds a request to the queue of its kind.
     ///
     /// - Returns: the queue, and the request's position in it.

@@ -50,6 +50,9 @@ package struct RequestTable: Sendable {
         return record
     }
 
+    /// The place of a request that is waiting or running in the order of arrivals.
+    func arrival(of id: RequestID) -> UInt64 { records[Int(id.slot)].arrival }
+
     /// Enters a request; its slot must be free.
     mutating func insert(_ request: Request, state: RequestState, arrival: UInt64, key: Instant) {
         let slot = Int(request.id.slot)

@@ -23,7 +23,6 @@ struct BatchEntry: Sendable {
     /// Why it was staged; nil where that is not known.
     var cause: StagedDecision.Cause?
     var stagedAt: Instant
-    var predicted: PredictedEnd
     /// When its inputs were on the device and its kernels done; nil where it has not come so far, or its device says
     /// neither.
     var copiedInAt: Instant?
@@ -44,45 +43,85 @@ struct BatchEntry: Sendable {
     }
 }
 
+/// What is kept of a batch: flat, without memory of its own. ``BatchEntry`` is made of it when somebody asks.
+struct PackedBatch: Sendable {
+    /// All spans but those that its device measured are from then.
+    var stagedAt: Instant
+    var firstRequest: UInt64
+    var label: UInt32
+    var rows: UInt32
+    var requests: UInt32
+    var copiedIn = PackedSpan.never
+    var kernelsDone = PackedSpan.never
+    var ended = PackedSpan.never
+    /// What its device measured, if it finished.
+    var copyIn = PackedSpan.zero
+    var kernels = PackedSpan.zero
+    var copyOut = PackedSpan.zero
+    var device: UInt16
+    var lane: UInt16
+    var beside: UInt16
+    var requestClass: RequestClass
+    var cause: StagedDecision.Cause?
+    var end = BatchEntry.End.none
+
+    /// Notes how it ended.
+    mutating func note(_ end: BatchEntry.End, _ times: MeasuredTimes?, at now: Instant) {
+        ended = PackedSpan(from: stagedAt, to: now)
+        self.end = end
+        guard let times else { return }
+        copyIn = PackedSpan(times.copyIn)
+        kernels = PackedSpan(times.kernels)
+        copyOut = PackedSpan(times.copyOut)
+    }
+
+    /// When it ended; never for one that runs.
+    var endedAt: Instant { ended.instant(from: stagedAt) }
+
+    /// The batch as it is told.
+    func entry(_ number: UInt64, _ label: ModelLabels.Label) -> BatchEntry {
+        BatchEntry(
+            number: number, model: label.name, version: label.version, requestClass: requestClass, rows: Int(rows),
+            requests: Int(requests), firstRequest: firstRequest, device: Int(device), lane: Int(lane),
+            beside: Int(beside), cause: cause, stagedAt: stagedAt,
+            copiedInAt: copiedIn.instantIfAny(from: stagedAt), kernelsDoneAt: kernelsDone.instantIfAny(from: stagedAt),
+            endedAt: ended.instantIfAny(from: stagedAt),
+            times: end == .finished
+                ? MeasuredTimes(copyIn: copyIn.span, kernels: kernels.span, copyOut: copyOut.span) : nil, end: end)
+    }
+}
+
 /// The last batches, by their numbers; a ring as ``RequestHistory`` is.
 struct BatchHistory: Sendable {
-    private var ring: [BatchEntry] = []
-    let capacity: Int
-    /// The number of the newest batch; 0 before the first.
-    private(set) var newest: UInt64 = 0
+    private var ring: NumberedRing<PackedBatch>
     /// The numbers of the batches that run, by the slots of the scheduler.
     private var numbers: [UInt64] = []
 
-    init(capacity: Int) { self.capacity = capacity }
+    init(capacity: Int) { ring = NumberedRing(capacity: capacity) }
+
+    /// The number of the newest batch; 0 before the first.
+    var newest: UInt64 { ring.newest }
 
     /// The number of the oldest batch that is kept; 0 while there is none.
-    var oldest: UInt64 { ring.isEmpty ? 0 : newest - UInt64(ring.count) + 1 }
+    var oldest: UInt64 { ring.oldest }
 
-    /// A batch by its number; nil for one that is forgotten or was not staged yet.
-    subscript(number: UInt64) -> BatchEntry? { place(of: number).map { ring[$0] } }
+    /// What is kept of a batch; nil for one that is forgotten or was not staged yet.
+    subscript(number: UInt64) -> PackedBatch? { ring[number] }
+
+    /// All that is kept, in no order.
+    var all: [PackedBatch] { ring.all }
 
     /// The number of a batch that runs; 0 for one that is not known.
     func number(of id: BatchID) -> UInt64 { Int(id.slot) < numbers.count ? numbers[Int(id.slot)] : 0 }
 
-    /// Takes up a batch that is staged, whose number is the next.
-    mutating func append(_ entry: BatchEntry, _ id: BatchID) {
-        newest = entry.number
+    /// Takes up a batch that is staged.
+    mutating func append(_ batch: PackedBatch, _ id: BatchID) {
+        ring.append(batch)
         while numbers.count <= Int(id.slot) { numbers.append(0) }
-        numbers[Int(id.slot)] = entry.number
-        if ring.count < capacity {
-            ring.append(entry)
-        } else {
-            ring[Int((entry.number - 1) % UInt64(capacity))] = entry
-        }
+        numbers[Int(id.slot)] = ring.newest
     }
 
-    /// Changes what is known of a batch, unless it is forgotten.
-    mutating func change(_ number: UInt64, _ body: (inout BatchEntry) -> Void) {
-        if let place = place(of: number) { body(&ring[place]) }
-    }
-
-    private func place(of number: UInt64) -> Int? {
-        guard number > 0, number <= newest, newest - number < UInt64(ring.count) else { return nil }
-        return Int((number - 1) % UInt64(capacity))
-    }
+    /// Changes what is known of a batch that runs, unless it is forgotten.
+    @inline(__always)
+    mutating func change(_ id: BatchID, _ body: (inout PackedBatch) -> Void) { ring.change(number(of: id), body) }
 }

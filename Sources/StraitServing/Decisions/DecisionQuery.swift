@@ -92,7 +92,37 @@ package struct DecisionQuery: Sendable, Hashable {
     }
 }
 
+extension DecisionQuery {
+    /// The same of a request among the last ones, by what is kept of it.
+    func wants(_ number: UInt64, of history: DecisionHistory, from earliest: Instant) -> Bool {
+        guard let request = history.requests[number] else { return false }
+        if let requestClass, request.requestClass != requestClass { return false }
+        if request.arrived < earliest { return false }
+        if let outcome, !outcome.has(request) { return false }
+        if let clientID, !history.requests.isCalled(request, clientID) { return false }
+        if let model, history.labels[request.label].name != model { return false }
+        return true
+    }
+}
+
 extension DecisionQuery.Outcome {
+    fileprivate func has(_ request: PackedRequest) -> Bool {
+        self == .violation ? request.isViolation : self == DecisionQuery.Outcome(request.fate)
+    }
+
+    private init(_ fate: PackedRequest.Fate) {
+        self =
+            switch fate {
+            case .waiting: .waiting
+            case .running: .running
+            case .met: .met
+            case .late: .late
+            case .shed, .turnedAway: .shed
+            case .failed: .failed
+            case .cancelled: .cancelled
+            }
+    }
+
     fileprivate func has(_ entry: RequestEntry) -> Bool {
         self == .violation ? entry.isViolation : self == DecisionQuery.Outcome(entry.fate)
     }

@@ -16,15 +16,11 @@ extension Engine.State {
 
     /// Remembers a request that comes now and has the newest number.
     mutating func remember(_ submission: Submission, _ id: RequestID?) {
-        guard history != nil else { return }
-        var entry = RequestEntry(
-            number: numbered, id: id, clientID: RequestHistory.kept(submission.clientID),
-            model: submission.model.specification.name, version: submission.model.specification.version,
-            modelID: submission.model.id, requestClass: submission.requestClass, rows: submission.rows,
-            arrived: submission.arrived, deadline: submission.deadline)
-        entry.waitingHigh = scheduler.waiting(.high)
-        entry.waitingLow = scheduler.waiting(.low)
-        history?.requests.append(entry)
+        guard let label = history?.label(of: submission.model) else { return }
+        history?.requests.append(
+            PackedRequest(
+                submission, id, label, waitingHigh: scheduler.waiting(.high), waitingLow: scheduler.waiting(.low)),
+            clientID: submission.clientID)
     }
 
     /// Notes a request that never comes to the scheduler, and gives it a number.
@@ -37,7 +33,10 @@ extension Engine.State {
             $0.arrived &+= 1
             $0.turnedAway &+= 1
         }
-        history?.end(number, .turnedAway(why), at: now)
+        history?.end(number, at: now) {
+            $0.fate = .turnedAway
+            $0.turnedAway = why
+        }
         countRefused(RequestEnd(why), submission.requestClass, submission.model)
         return number
     }
@@ -47,12 +46,10 @@ extension Engine.State {
         history?.beginStep(scheduler.decisions)
         switch event {
         case .copiedIn(let batch) where scheduler.state.batches.isLive(batch):
-            guard let number = history?.batches.number(of: batch) else { return }
-            history?.batches.change(number) { $0.copiedInAt = now }
+            history?.batches.change(batch) { $0.copiedIn = PackedSpan(from: $0.stagedAt, to: now) }
         case .kernelsDone(let batch) where scheduler.state.batches.isLive(batch):
             noteLaneFree(batch, at: now)
-            guard let number = history?.batches.number(of: batch) else { return }
-            history?.batches.change(number) { $0.kernelsDoneAt = now }
+            history?.batches.change(batch) { $0.kernelsDone = PackedSpan(from: $0.stagedAt, to: now) }
         case .finished(let batch, let times): noteEnd(batch, .finished, times, at: now)
         case .failed(let batch): noteEnd(batch, .failed, nil, at: now)
         case .deviceRemoved(let device):
@@ -68,10 +65,11 @@ extension Engine.State {
     mutating func noteStepped(_ event: Event, at now: Instant) {
         guard case .arrival(let request) = event else { return }
         window.count(request.work.model, request.requestClass, at: now) { $0.arrived &+= 1 }
+        guard history != nil else { return }
         let test = scheduler.lastArrival
         history?.requests.change(numbered) {
-            $0.arrivalTest = test
-            $0.seenAt = now
+            $0.seen = PackedSpan(from: $0.arrived, to: now)
+            $0.note(test)
         }
     }
 
@@ -81,36 +79,41 @@ extension Engine.State {
             $0.batches &+= 1
             $0.rows &+= UInt32(truncatingIfNeeded: staged.rows)
         }
-        guard let newest = history?.batches.newest else { return }
+        guard let label = history?.label(of: models[staged.model.index].model) else { return }
         let members = actions.members[staged.members]
-        let calibration = scheduler.state.calibrations[requestClass.rawValue]
-        var entry = BatchEntry(
-            number: newest + 1, model: models[staged.model.index].model.specification.name,
-            version: models[staged.model.index].model.specification.version,
-            requestClass: requestClass, rows: staged.rows, requests: members.count,
-            firstRequest: members.first.map { self.slots.number(of: $0) } ?? 0, device: staged.device.index,
-            lane: staged.lane.index, beside: scheduler.state.devices[staged.device].resident.count - 1, cause: nil,
-            stagedAt: now, predicted: PredictedEnd(staged.predictedFinish, from: now, calibration))
-        entry.cause = history?.cause(of: staged.batch, scheduler.decisions)
         let slots = self.slots
-        history?.stage(entry, staged.batch, members.lazy.map { slots.number(of: $0) })
+        let calibration = scheduler.state.calibrations[requestClass.rawValue]
+        let batch = PackedBatch(
+            stagedAt: now, firstRequest: members.first.map { slots.number(of: $0) } ?? 0, label: label,
+            rows: UInt32(clamping: staged.rows), requests: UInt32(clamping: members.count),
+            device: UInt16(clamping: staged.device.index), lane: UInt16(clamping: staged.lane.index),
+            beside: UInt16(clamping: scheduler.state.devices[staged.device].resident.count - 1),
+            requestClass: requestClass, cause: history?.cause(of: staged.batch, scheduler.decisions))
+        let prediction = PredictedEnd(staged.predictedFinish, from: now, calibration)
+        history?.stage(batch, staged.batch, prediction, members.lazy.map { slots.number(of: $0) })
     }
 
     /// Notes how a request ends.
     mutating func noteAnswer(
         _ slot: RequestSlots.Slot, _ id: RequestID, _ outcome: Outcome, _ reply: Reply, at now: Instant
     ) {
-        let fate: RequestEntry.Fate
+        let (model, requestClass) = (slot.submission.model.id, slot.submission.requestClass)
         switch (reply, outcome) {
-        case (.answered(let answer), _): fate = .answered(isLate: answer.isLate)
+        case (.answered(let answer), _):
+            let isLate = answer.isLate
+            window.count(model, requestClass, at: now) { if isLate { $0.late &+= 1 } else { $0.met &+= 1 } }
+            history?.end(slot.number, at: now) { $0.fate = isLate ? .late : .met }
         case (.refused, .shed(let reason, let finish)):
+            window.count(model, requestClass, at: now) { $0.note(reason) }
             let test = history?.test(of: id, scheduler.decisions)
-            fate = .shed(reason, predictedFinish: finish, test: test)
-        case (.refused, .cancelled): fate = .cancelled
-        case (.refused(let refusal), _): fate = .failed(refusal.error.message)
+            history?.end(slot.number, at: now) { $0.noteShed(reason, finish, test) }
+        case (.refused, .cancelled):
+            window.count(model, requestClass, at: now) { $0.cancelled &+= 1 }
+            history?.end(slot.number, at: now) { $0.fate = .cancelled }
+        case (.refused(let refusal), _):
+            window.count(model, requestClass, at: now) { $0.failed &+= 1 }
+            history?.fail(slot.number, refusal.error.message, at: now)
         }
-        window.count(slot.submission.model.id, slot.submission.requestClass, at: now) { $0.note(fate) }
-        history?.end(slot.number, fate, at: now)
     }
 
     // -- batches --------------------------------------------------------------------------------------------------
@@ -120,7 +123,7 @@ extension Engine.State {
     ) {
         guard scheduler.state.batches.isLive(batch) else { return }
         if scheduler.state.batches[live: batch].phase != .copyingOut { noteLaneFree(batch, at: now) }
-        history?.end(batch, end, times, at: now)
+        history?.batches.change(batch) { $0.note(end, times, at: now) }
     }
 
     private mutating func noteLaneFree(_ batch: BatchID, at now: Instant) {
@@ -135,18 +138,13 @@ extension Engine.State {
 }
 
 extension TrafficWindow.Counts {
-    fileprivate mutating func note(_ fate: RequestEntry.Fate) {
-        switch fate {
-        case .answered(let isLate): if isLate { late &+= 1 } else { met &+= 1 }
-        case .shed(.hopelessOnArrival, _, _): hopelessOnArrival &+= 1
-        case .shed(.hopelessInQueue, _, _): hopelessInQueue &+= 1
-        case .shed(.queueFull, _, _): queueFull &+= 1
-        case .shed(.modelQueueFull, _, _): modelQueueFull &+= 1
-        case .shed(.modelUnloaded, _, _): unloaded &+= 1
-        case .failed: failed &+= 1
-        case .cancelled: cancelled &+= 1
-        case .turnedAway: turnedAway &+= 1
-        case .waiting, .running: break
+    fileprivate mutating func note(_ reason: ShedReason) {
+        switch reason {
+        case .hopelessOnArrival: hopelessOnArrival &+= 1
+        case .hopelessInQueue: hopelessInQueue &+= 1
+        case .queueFull: queueFull &+= 1
+        case .modelQueueFull: modelQueueFull &+= 1
+        case .modelUnloaded: unloaded &+= 1
         }
     }
 }

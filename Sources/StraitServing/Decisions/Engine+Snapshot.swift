@@ -16,14 +16,19 @@ extension Engine {
             let now = max(state.scheduler.lastStep, clock.now())
             return state.snapshot(seconds: seconds, at: now)
         }
-        noteOldest(&snapshot)
+        let oldest = oldestWaiting()
+        for index in snapshot.classes.indices {
+            snapshot.classes[index].oldest = oldest[snapshot.classes[index].requestClass.rawValue]
+        }
         noteLatencies(&snapshot, names, since: since)
         return snapshot
     }
 
-    /// Finds the oldest request that waits, by class.
-    private func noteOldest(_ snapshot: inout ServerSnapshot) {
-        var oldest: [Instant?] = [nil, nil]
+    /// When the oldest request arrived that waits, by class; nil where none does.
+    ///
+    /// - Complexity: O(requests that wait or run), of which a piece at a time is under the lock: some microseconds.
+    func oldestWaiting() -> [Instant?] {
+        var oldest: [Instant?] = RequestClass.allCases.map { _ in nil }
         var next = 0
         var isDone = false
         while !isDone {
@@ -39,9 +44,7 @@ extension Engine {
                 isDone = next >= state.slots.length
             }
         }
-        for index in snapshot.classes.indices {
-            snapshot.classes[index].oldest = oldest[snapshot.classes[index].requestClass.rawValue]
-        }
+        return oldest
     }
 
     /// Collects the latencies of answers, newest first.
@@ -56,13 +59,13 @@ extension Engine {
                 ? next - UInt64(Self.slotsLookedAt) : reach.lowerBound - 1
             state.withLock { state in
                 while next > end {
-                    state.history?.requests.look(next) { entry in
-                        guard case .answered = entry.fate, entry.endedAt >= since else { return }
-                        let index = entry.modelID.index
-                        guard index < places.count, places[index] >= 0 else { return }
-                        snapshot.models[places[index]].latencies.append(entry.endedAt - entry.arrived)
-                    }
-                    next -= 1
+                    defer { next -= 1 }
+                    guard let request = state.history?.requests[next], request.fate == .met || request.fate == .late,
+                        request.ended.instant(from: request.arrived) >= since
+                    else { continue }
+                    let index = Int(request.model)
+                    guard index < places.count, places[index] >= 0 else { continue }
+                    snapshot.models[places[index]].latencies.append(request.ended.span)
                 }
             }
         }

@@ -18,7 +18,7 @@ extension Engine {
         guard let reach = state.withLock({ $0.history?.reach }) else { return nil }
         let now = now()
         let earliest = query.since.map { now - .seconds($0) } ?? Instant(nanoseconds: .min)
-        var found: [DecisionHistory.Violation] = []
+        var found: [DecisionHistory.Found] = []
         if let number = query.number {
             let only = state.withLock { $0.history?.find(number) }
             found = [only].compactMap(\.self).filter { query.wants($0.request, from: earliest) }
@@ -33,8 +33,8 @@ extension Engine {
 
     private func search(
         _ query: DecisionQuery, _ reach: HistoryReach, from earliest: Instant
-    ) -> [DecisionHistory.Violation] {
-        var found: [DecisionHistory.Violation] = []
+    ) -> [DecisionHistory.Found] {
+        var found: [DecisionHistory.Found] = []
         var next = reach.numbers?.upperBound ?? 0
         let oldest = reach.numbers?.lowerBound ?? 1
         while next >= oldest, found.count < query.last {
@@ -43,8 +43,8 @@ extension Engine {
                 guard let history = state.history else { return }
                 var number = next
                 while number >= end, found.count < query.last {
-                    if let entry = history.requests[number], query.wants(entry, from: earliest) {
-                        found.append(.init(request: entry, batch: history.batches[entry.batch]))
+                    if query.wants(number, of: history, from: earliest), let one = history.find(number) {
+                        found.append(one)
                     }
                     number -= 1
                 }
@@ -53,16 +53,14 @@ extension Engine {
         }
         guard found.count < query.last, query.requestClass != .low else { return found }
         // Violated ones that are older than all that is kept.
-        let older = state.withLock { state in
-            (state.history?.violations ?? []).filter { $0.request.number < oldest }
-        }
+        let older = state.withLock { $0.history.map { $0.violations.all(before: oldest, $0.labels) } ?? [] }
         let wanted = older.filter { query.wants($0.request, from: earliest) }
             .sorted { $0.request.number > $1.request.number }
         return found + wanted.prefix(query.last - found.count)
     }
 
     /// Gathers what is known of a request.
-    private func story(of found: DecisionHistory.Violation) -> RequestStory {
+    private func story(of found: DecisionHistory.Found) -> RequestStory {
         var story = RequestStory(request: found.request, batch: found.batch)
         let request = found.request
         state.withLock { state in
@@ -89,7 +87,7 @@ extension DecisionHistory {
     var reach: HistoryReach {
         var reach = HistoryReach(capacity: requests.capacity, violations: violations.count)
         if let oldest = requests[requests.oldest] {
-            reach.numbers = oldest.number...requests.newest
+            reach.numbers = requests.oldest...requests.newest
             reach.oldestArrived = oldest.arrived
         }
         return reach
@@ -105,10 +103,10 @@ extension DecisionHistory {
         guard first <= last else { return [] }
         var found: [BatchEntry] = []
         for number in first...last where number != batch.number {
-            guard let other = batches[number], other.device == batch.device,
-                other.stagedAt < batch.endedAt ?? .never, batch.stagedAt < other.endedAt ?? .never
+            guard let other = batches[number], Int(other.device) == batch.device,
+                other.stagedAt < batch.endedAt ?? .never, batch.stagedAt < other.endedAt
             else { continue }
-            found.append(other)
+            found.append(other.entry(number, labels[other.label]))
         }
         return found
     }
@@ -135,7 +133,9 @@ extension DecisionHistory {
             }
             counted += 1
             displacement.add(batch)
-            if displacement.last.count < RequestStory.Displacement.named { displacement.last.append(batch) }
+            if displacement.last.count < RequestStory.Displacement.named {
+                displacement.last.append(batch.entry(number, labels[batch.label]))
+            }
             number -= 1
         }
         displacement.isPartial = number > 0 && number < batches.oldest
@@ -182,12 +182,12 @@ extension DecisionHistory {
 
     /// The batch that a decision staged.
     private func batch(of staged: StagedDecision, at now: Instant) -> BatchEntry? {
-        let isIt = { (batch: BatchEntry) in
-            batch.stagedAt == now && batch.device == staged.device.index && batch.lane == staged.lane.index
+        let isIt = { (batch: PackedBatch) in
+            batch.stagedAt == now && Int(batch.device) == staged.device.index && Int(batch.lane) == staged.lane.index
         }
         var number = lastBatch(stagedBy: now)
         while let batch = batches[number], batch.stagedAt == now {
-            if isIt(batch) { return batch }
+            if isIt(batch) { return batch.entry(number, labels[batch.label]) }
             number -= 1
         }
         return nil

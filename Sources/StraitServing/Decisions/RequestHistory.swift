@@ -96,51 +96,65 @@ struct PredictedEnd: Sendable, Hashable {
     }
 }
 
-/// The last requests, by their numbers. A ring by number: what is older than its length is forgotten, whether it has ended
-/// or not. Its memory is taken as it fills, once; what comes later costs none but for the text of clients' own ids.
+/// The last requests, by their numbers: what is older than its length is forgotten, whether it has ended or not. Its memory
+/// is taken as it fills, once.
 struct RequestHistory: Sendable {
-    private var ring: [RequestEntry] = []
-    let capacity: Int
-    /// The number of the newest request; 0 before the first.
-    private(set) var newest: UInt64 = 0
+    private var ring: NumberedRing<PackedRequest>
+    /// What clients call them.
+    private var clientIDs: TextLog
 
     /// Bytes of a client's id that are kept, and compared.
     static let longestClientID = 128
 
-    init(capacity: Int) { self.capacity = capacity }
+    init(capacity: Int) {
+        ring = NumberedRing(capacity: capacity)
+        clientIDs = TextLog(keeping: capacity * Self.longestClientID)
+    }
+
+    var capacity: Int { ring.capacity }
+
+    /// The number of the newest request; 0 before the first.
+    var newest: UInt64 { ring.newest }
 
     /// The number of the oldest request that is kept; 0 while there is none.
-    var oldest: UInt64 { ring.isEmpty ? 0 : newest - UInt64(ring.count) + 1 }
+    var oldest: UInt64 { ring.oldest }
 
     /// The requests that are kept.
     var count: Int { ring.count }
 
-    /// A request by its number; nil for one that is forgotten or has not come yet.
-    subscript(number: UInt64) -> RequestEntry? { place(of: number).map { ring[$0] } }
+    /// All that is kept, in no order.
+    var all: [PackedRequest] { ring.all }
 
-    /// Looks at a request where it lies, unless it is forgotten.
-    func look(_ number: UInt64, _ body: (RequestEntry) -> Void) {
-        if let place = place(of: number) { body(ring[place]) }
-    }
+    /// What is kept of a request; nil for one that is forgotten or has not come yet.
+    subscript(number: UInt64) -> PackedRequest? { ring[number] }
 
     /// Changes what is known of a request, unless it is forgotten.
-    mutating func change(_ number: UInt64, _ body: (inout RequestEntry) -> Void) {
-        if let place = place(of: number) { body(&ring[place]) }
-    }
+    @inline(__always)
+    mutating func change(_ number: UInt64, _ body: (inout PackedRequest) -> Void) { ring.change(number, body) }
 
     /// Takes up a request, whose number is the next.
-    mutating func append(_ entry: RequestEntry) {
-        newest = entry.number
-        if ring.count < capacity {
-            ring.append(entry)
-        } else {
-            ring[Int((entry.number - 1) % UInt64(capacity))] = entry
-        }
+    mutating func append(_ request: PackedRequest, clientID: String) {
+        var request = request
+        let id = clientIDs.append(
+            clientID, atMost: Self.longestClientID, forgettingBefore: ring[ring.oldest]?.clientID ?? 0)
+        request.clientID = id.place
+        request.clientIDBytes = UInt8(truncatingIfNeeded: id.count)
+        ring.append(request)
     }
 
-    private func place(of number: UInt64) -> Int? {
-        guard number > 0, number <= newest, newest - number < UInt64(ring.count) else { return nil }
-        return Int((number - 1) % UInt64(capacity))
+    /// What its client calls a request.
+    func clientID(of request: PackedRequest) -> String {
+        clientIDs.text(at: request.clientID, Int(request.clientIDBytes)) ?? ""
+    }
+
+    /// Whether its client calls a request so.
+    ///
+    /// - Parameter id: as it is ``kept(_:)``.
+    func isCalled(_ request: PackedRequest, _ id: String) -> Bool {
+        let count = Int(request.clientIDBytes)
+        // One that was cut may have been cut within a character, and reads otherwise.
+        guard count < Self.longestClientID else { return clientID(of: request) == id }
+        return count == id.utf8.count && clientIDs.has(id.utf8, at: request.clientID, count)
     }
 
     /// A client's id as it is kept.

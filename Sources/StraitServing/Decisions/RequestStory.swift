@@ -39,13 +39,13 @@ struct RequestStory: Sendable {
         /// How many of them are named.
         static let named = 3
 
-        mutating func add(_ batch: BatchEntry) {
+        mutating func add(_ batch: PackedBatch) {
             if batch.requestClass == .high {
                 highBatches += 1
-                highRequests += batch.requests
+                highRequests += Int(batch.requests)
             } else {
                 lowBatches += 1
-                lowRequests += batch.requests
+                lowRequests += Int(batch.requests)
             }
         }
     }

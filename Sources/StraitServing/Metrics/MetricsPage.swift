@@ -189,7 +189,8 @@ struct MetricsPage {
 
     private mutating func writeScheduler() {
         text.family(
-            "strait_scheduler_step_seconds", .histogram, unit: "seconds", "What one step of the scheduler takes.")
+            "strait_scheduler_step_seconds", .histogram, unit: "seconds",
+            "What a step of the scheduler takes; one of seven is counted.")
         text.histogram([], meter.decisions, scale: .nanoseconds)
         text.family(
             "strait_draining", .gauge, "Whether the server refuses new requests because it ends (1) or not (0).")

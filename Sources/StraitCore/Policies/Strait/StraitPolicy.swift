@@ -13,8 +13,8 @@ package struct StraitPolicy: Policy {
     var backlog = Backlog()
     var regret: Regret
     var high = HighGuard()
-    /// What it weighed, where that is wanted.
-    package var log: WeighingTray?
+    /// Whether it is to remember what it weighs.
+    private let remembers: Bool
 
     /// A device that is looked at, with what is predicted of it.
     struct Place: Sendable {
@@ -26,7 +26,9 @@ package struct StraitPolicy: Policy {
 
     var places: [Place] = []
     var placeCount = 0
+    /// What it weighed for its last decision, and the place of what it chose; empty unless that is remembered.
     private var candidates: [Candidate] = []
+    private var chosen: Int?
     /// How much longer kernels take beside others than alone, of late: for plans, in which nobody knows yet who that is.
     private var stretch = 1.0
     private var stretchSamples = 0.0
@@ -43,7 +45,7 @@ package struct StraitPolicy: Policy {
         self.options = options.strait
         floor = LowFloor(share: options.strait.lowFloor)
         regret = Regret(options.strait)
-        log = options.explanations > 0 ? WeighingTray() : nil
+        remembers = options.explanations > 0
     }
 
     package mutating func noteFinished(_ batch: BatchRecord, _ times: MeasuredTimes, _ state: SchedulerState) {
@@ -58,6 +60,7 @@ package struct StraitPolicy: Policy {
 
     /// - Complexity: O(sites · batch sizes · (resident batches³ + lanes²)), bounded by pruning.
     package mutating func decide(_ state: SchedulerState, at now: Instant) -> Decision {
+        forgetWeighed()
         floor.account(state, until: now)
         choosePlaces(state, at: now)
         guard placeCount > 0 else { return .wait(until: .never) }
@@ -66,10 +69,8 @@ package struct StraitPolicy: Policy {
         regret.loadResidents(state, places[..<placeCount].lazy.map(\.device), at: now)
         backlog.load(state, mixes: options.mixesClasses, prunes: options.prunes, at: now)
         prepareGuard(state, at: now)
-        if log != nil { candidates.removeAll(keepingCapacity: true) }
-        let chosen = bestSafe(state) ?? mostUrgentHigh(state)
-        log?.record(candidates, chosen: chosen.flatMap(candidates.lastIndex(of:)), state, at: now)
-        guard let chosen, let lane = state.devices[chosen.device].freeLane else {
+        let best = bestSafe(state) ?? mostUrgentHigh(state)
+        guard let chosen = best, let lane = state.devices[chosen.device].freeLane else {
             return .wait(until: now + max(Self.retry, Duration(clamping: state.traffic.dispatchGap / 2)))
         }
         if let share = chosen.lowShare {
@@ -80,7 +81,15 @@ package struct StraitPolicy: Policy {
 
     package mutating func forget(_ model: ModelID) { floor.forget(model) }
 
-    package mutating func takeWeighing() -> Weighing? { log?.take() }
+    package func tellWeighed(to log: inout DecisionLog?, _ state: SchedulerState, at now: Instant) {
+        log?.weigh(candidates, chosen: chosen, state, at: now)
+    }
+
+    private mutating func forgetWeighed() {
+        guard remembers else { return }
+        candidates.removeAll(keepingCapacity: true)
+        chosen = nil
+    }
 
     // -- preparing ------------------------------------------------------------------------------------------------
 
@@ -142,15 +151,16 @@ package struct StraitPolicy: Policy {
             var limit = backlog.sites[site].limit
             var takesLow = true
             while var candidate = candidate(site, limit: limit, takesLow: takesLow, state) {
-                if log != nil { candidates.append(candidate) }
+                if remembers { candidates.append(candidate) }
                 // A row that comes along costs a fraction of what it will cost alone, so a batch is made smaller only
                 // for a reason: it may not join, its high requests would be late, or others'.
                 if candidate.isFit {
                     guard candidate.regret >= candidate.harm, candidate.rank > best?.rank ?? -.infinity else { break }
                     let isSafe = isSafe(&candidate, site: site)
-                    if log != nil { candidates[candidates.count - 1] = candidate }
+                    if remembers { candidates[candidates.count - 1] = candidate }
                     if isSafe {
                         best = candidate
+                        chosen = candidates.count - 1
                         break
                     }
                     if candidate.fillerCount > 0 {
@@ -186,9 +196,12 @@ package struct StraitPolicy: Policy {
         for site in high.order {
             var limit = backlog.sites[site].limit
             while let candidate = candidate(site, limit: limit, takesLow: false, state) {
-                if log != nil { candidates.append(candidate) }
+                if remembers { candidates.append(candidate) }
                 if candidate.isFit {
-                    if isMoreUrgent(candidate, than: best) { best = candidate }
+                    if isMoreUrgent(candidate, than: best) {
+                        best = candidate
+                        chosen = candidates.count - 1
+                    }
                     break
                 }
                 guard !candidate.isSingle else { break }
