@@ -40,6 +40,8 @@ package enum ChangeEvent: Sendable, Hashable {
     case model(Int, factor: Double, at: Moment)
     /// Somebody else uses part of a device.
     case neighbour(ResourceDemand, from: Moment, until: Moment, device: Int? = nil)
+    /// A device is gone, with all that is on it, and is back, or never where `until` is nil.
+    case lost(Int, from: Moment, until: Moment?)
 }
 
 /// A point in a run: a time, or a share of how long requests arrive.
@@ -99,6 +101,8 @@ extension Scenario {
                 description.devices[index].neighbours.append(
                     Neighbour(from: time(from), until: time(until), demand: demand))
             }
+        case .lost(let device, let from, let until):
+            description.devices[device].outages.append(Outage(from: time(from), until: until.map(time) ?? .max))
         }
     }
 

@@ -172,7 +172,7 @@ private struct Bench {
             residents[index].isRunning = true
             residents[index].startedAt = now
         case .kernelsDone: end(residents.remove(at: index), at: now)
-        case .finished, .killed: break
+        case .finished, .killed, .dropped, .deviceLost, .deviceReturned: break
         }
         meetAnew()
     }

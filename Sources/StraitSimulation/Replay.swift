@@ -67,6 +67,8 @@ package struct Replay: Sendable {
         case .deviceAdded(let device): "a device of \(device.lanes) lanes joins"
         case .modelAdded(let model): "a model of at most \(model.maximumBatch) rows joins"
         case .timer: "the timer"
+        case .deviceRemoved(let device): "device \(device.index) is lost; the requests on it wait again"
+        case .deviceReturned(let device): "device \(device.index) is back"
         default: "\(event)"
         }
     }

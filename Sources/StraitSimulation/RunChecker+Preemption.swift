@@ -40,6 +40,20 @@ extension RunChecker {
         return nil
     }
 
+    /// Takes note that a device is gone, and that the requests of its batches wait again.
+    mutating func lost(_ device: Int, with slots: [UInt32]) {
+        isAway[device] = true
+        for lane in lanes[device].indices { leaveLane(device: device, lane: lane) }
+        for slot in slots {
+            for id in batches[Int(slot)].members where live(id) != nil {
+                requests[Int(id.slot)]?.isRunning = false
+                requests[Int(id.slot)]?.losses += 1
+            }
+        }
+    }
+
+    mutating func returned(_ device: Int) { isAway[device] = false }
+
     /// Takes note that a batch is gone and its requests wait again.
     mutating func killed(_ slot: UInt32) -> String? {
         guard batches[Int(slot)].stop == .dying else { return "batch \(slot) was killed, but nobody asked for it" }

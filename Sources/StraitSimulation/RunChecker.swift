@@ -15,6 +15,8 @@ struct LiveRequest: Sendable {
     var arrivedAt: Instant
     var deadline: Instant
     var isRunning = false
+    /// Devices that were lost while it was on them.
+    var losses = 0
 }
 
 /// Watches over a run: every request is answered exactly once and truthfully, a lane holds one batch, nothing happens
@@ -29,6 +31,8 @@ struct RunChecker: Sendable {
         case kernelsDone(UInt32)
         case finished(UInt32)
         case killed(UInt32)
+        case deviceLost(Int)
+        case deviceReturned(Int)
         case stop(Action)
         case stage(UInt32)
         case answer(UInt32)
@@ -39,6 +43,7 @@ struct RunChecker: Sendable {
         var met = 0
         var late = 0
         var shed = 0
+        var failed = 0
     }
 
     /// Events told of when something breaks.
@@ -47,7 +52,8 @@ struct RunChecker: Sendable {
     var requests: [LiveRequest?] = []
     /// Whether the batch in a slot is stopped, and who is in it.
     var batches: [BatchOnLane] = []
-    private var lanes: [[UInt32?]]
+    var lanes: [[UInt32?]]
+    var isAway: [Bool]
     private var notes: [(note: Note, at: Instant)] = []
     private var noted = 0
     private var latest = Instant.zero
@@ -57,6 +63,7 @@ struct RunChecker: Sendable {
 
     init(devices: Int, lanes: Int) {
         self.lanes = Array(repeating: Array(repeating: nil, count: lanes), count: devices)
+        isAway = Array(repeating: false, count: devices)
     }
 
     mutating func note(_ note: Note, at now: Instant) {
@@ -99,7 +106,10 @@ struct RunChecker: Sendable {
         case .shed:
             if request.isRunning { return "\(name) is shed while it runs" }
             counts[place].shed += 1
-        case .failed, .cancelled: return "\(name) is answered \(outcome), though nothing failed and nobody cancelled"
+        case .failed:
+            if request.losses < 2 { return "\(name) has failed, with \(request.losses) devices lost under it" }
+            counts[place].failed += 1
+        case .cancelled: return "\(name) is answered \(outcome), though nobody cancelled"
         }
         return nil
     }
@@ -109,6 +119,7 @@ struct RunChecker: Sendable {
         if now < latest { return "time goes back" }
         latest = now
         if batch.predictedFinish < now { return "\(name) is predicted to finish in the past" }
+        if isAway[batch.device.index] { return "\(name) gets device \(batch.device.index), which is gone" }
         if let other = lanes[batch.device.index][batch.lane.index] {
             return "\(name) gets lane \(batch.lane.index), which batch \(other) holds"
         }
@@ -135,7 +146,8 @@ struct RunChecker: Sendable {
             let theirs = scheduler.counters(of: requestClass)
             let ours = counts[requestClass.rawValue]
             let isAgreed =
-                (theirs.arrived, theirs.met, theirs.late, theirs.shed) == (ours.arrived, ours.met, ours.late, ours.shed)
+                (theirs.arrived, theirs.met, theirs.late, theirs.shed, theirs.failed)
+                == (ours.arrived, ours.met, ours.late, ours.shed, ours.failed)
             if !isAgreed || theirs.ended != theirs.arrived {
                 return "the scheduler counted \(theirs), the driver \(ours)"
             }

@@ -34,6 +34,7 @@ extension Scenario {
             closedLoop.reduce(0) { $0 + $1.clients } <= Self.mostClients,
             "more than \(Self.mostClients) clients, which are the most.")
         for event in change.events + changes { try check(event) }
+        if let flaw = outageFlaw { throw SimulationError(.badPlan, "Scenario \(name): \(flaw).") }
         try checkRequests()
     }
 
@@ -46,6 +47,9 @@ extension Scenario {
             (device, factor) = (of, from.instant(in: duration) <= until.instant(in: duration) ? to : 0)
         case .model(let model, let to, _): (device, factor) = (nil, models.indices.contains(model) ? to : 0)
         case .neighbour(_, _, _, let of): (device, factor) = (of, 1)
+        case .lost(let of, let from, let until):
+            let lasts = until.map { from.instant(in: duration) < $0.instant(in: duration) } ?? true
+            (device, factor) = (of, lasts ? 1 : 0)
         }
         guard factor > 0, device.map({ (0..<devices).contains($0) }) ?? true else {
             throw SimulationError(
@@ -74,5 +78,25 @@ extension Scenario {
                         + "has more rows than its model takes.")
             }
         }
+    }
+
+    /// What is wrong about the times in which devices are lost; nil if nothing is. An outage of a device ends before its
+    /// next begins, and at the end of the arrivals one device is there and stays: or nobody would answer those that wait.
+    var outageFlaw: String? {
+        var spans: [[(from: Instant, until: Instant)]] = Array(repeating: [], count: max(1, devices))
+        for case .lost(let device, let from, let until) in changes {
+            guard spans.indices.contains(device) else {
+                return "device \(device) is lost, of \(devices) that count from 0"
+            }
+            spans[device].append((from.instant(in: duration), until?.instant(in: duration) ?? .never))
+        }
+        for device in spans.indices {
+            spans[device].sort { $0.from < $1.from }
+            for (span, next) in zip(spans[device], spans[device].dropFirst()) where span.until > next.from {
+                return "device \(device) is lost again before it is back"
+            }
+        }
+        let stays = spans.contains { $0.allSatisfy { $0.until <= .zero + duration } }
+        return stays ? nil : "no device is back while requests arrive"
     }
 }

@@ -11,6 +11,7 @@ extension ScenarioFile {
         ("throttle", ["from", "until", "device"]),
         ("model", ["slower", "at"]),
         ("neighbour", ["from", "until", "device"]),
+        ("lost", ["from", "until"]),
         ("joins", ["at", "profile"]),
     ]
     private static let mostChanges = 1000
@@ -68,6 +69,11 @@ extension ScenarioFile {
             scenario.changes.append(
                 .neighbour(
                     try self.demand(demand), from: span.from, until: span.until, device: try device()))
+        case "lost":
+            let lost = try fields.whole(kind, in: 0...scenario.devices - 1)
+            let isBack = fields.has("until")
+            let from = try fields.moment("from")
+            scenario.changes.append(.lost(lost, from: from, until: isBack ? try span().until : nil))
         default:
             let model = try model()
             scenario.models[model].joins = try fields.moment("at")

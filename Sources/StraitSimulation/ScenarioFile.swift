@@ -113,6 +113,10 @@ package enum ScenarioFile {
         scenario.warmUp = .seconds(try fields.number("warm_up_seconds", in: 0...100_000, or: scenario.warmUp.seconds))
         try readRequests(fields, into: &scenario)
         try readChanges(fields, into: &scenario)
+        if let flaw = scenario.outageFlaw {
+            throw fields.failure(
+                fields.has("changes") ? "changes" : "devices", "expected a device that serves: \(flaw)")
+        }
         guard scenario.duration > scenario.warmUp else {
             throw fields.failure(
                 fields.has("seconds") ? "seconds" : "warm_up_seconds",

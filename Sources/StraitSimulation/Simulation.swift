@@ -14,9 +14,9 @@ package struct Simulation: Sendable {
     private let seed: UInt64
     private let arrivals: [Arrival]
     private var clients: Clients
-    private var scheduler: Scheduler
+    var scheduler: Scheduler
     private var accelerator: VirtualAccelerator
-    private var checker: RunChecker
+    var checker: RunChecker
     private var metrics: Metrics
     private var actions = ActionList()
     private var deviceEvents: [AcceleratorEvent] = []
@@ -149,6 +149,7 @@ package struct Simulation: Sendable {
         deviceEvents.removeAll(keepingCapacity: true)
         accelerator.advance(to: now.nanoseconds, into: &deviceEvents)
         for event in deviceEvents {
+            if try changePresence(event.kind) { continue }
             let batch = batches[event.job].batch
             switch event.kind {
             case .copiedIn:
@@ -176,11 +177,12 @@ package struct Simulation: Sendable {
                 metrics.killed(batches[event.job], after: Duration(nanoseconds: times.kernels))
                 tape?.ended(batch, .killed, at: now)
                 try step(.killed(batch), as: .killed(batch.slot))
+            case .dropped, .deviceLost, .deviceReturned: break
             }
         }
     }
 
-    private mutating func step(_ event: Event, as note: RunChecker.Note) throws(SimulationError) {
+    mutating func step(_ event: Event, as note: RunChecker.Note) throws(SimulationError) {
         checker.note(note, at: now)
         if setup.policy == .oracle { scheduler.foresee(Truth(accelerator, arrivals: arrivalOfSlot, at: now)) }
         scheduler.step(event, at: now, into: &actions)

@@ -4,7 +4,7 @@ internal import StraitCore
 internal import VirtualAccelerator
 
 /// What will become of batches if nothing else is staged: found out by letting a copy of the devices run on. Their luck
-/// depends on the work alone, so the copy meets the same, noise included.
+/// depends on the work alone, so the copy meets the same, noise included. That a device will be lost it does not tell.
 struct Truth: Foresight {
     private var accelerator: VirtualAccelerator
     private let now: Int64
@@ -21,7 +21,7 @@ struct Truth: Foresight {
 
     /// The devices as they are.
     init(_ accelerator: VirtualAccelerator, arrivals: [Origin], at now: Instant) {
-        self.accelerator = accelerator
+        self.accelerator = accelerator.withoutOutages
         self.arrivals = arrivals
         self.now = now.nanoseconds
     }

@@ -34,6 +34,8 @@ package struct SimulatedDevice: Sendable, Hashable {
     package var clock: [ClockChange] = []
     /// Others that use the device for a while.
     package var neighbours: [Neighbour] = []
+    /// When it is gone, with all that is on it; no two of them overlap.
+    package var outages: [Outage] = []
 
     /// A device at its normal clock that nobody else uses.
     package init() {}
@@ -82,6 +84,20 @@ package struct Neighbour: Sendable, Hashable {
         self.from = from
         self.until = until
         self.demand = demand
+    }
+}
+
+/// A time in which a device is gone.
+package struct Outage: Sendable, Hashable {
+    /// From when.
+    package var from: Int64
+    /// When it is back, with nothing on it; `.max` for never.
+    package var until: Int64
+
+    /// An outage, which lasts.
+    package init(from: Int64, until: Int64) {
+        self.from = from
+        self.until = until
     }
 }
 

@@ -95,6 +95,14 @@ struct CopyEngines: Sendable {
         refresh(at: now)
     }
 
+    /// Takes all copies of a device out.
+    mutating func drop(_ device: Int, at now: Int64) {
+        progress(to: now)
+        engines[device].queue.removeAll()
+        engines[device].current = nil
+        refresh(at: now)
+    }
+
     private mutating func serve(_ transfer: Transfer, on device: Int, at now: Int64) {
         engines[device].current = transfer
         engines[device].flowsAt = now + engines[device].overhead

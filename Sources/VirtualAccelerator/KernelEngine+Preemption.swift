@@ -56,6 +56,14 @@ extension KernelEngine {
         refresh(at: now)
         return held
     }
+
+    /// Takes all batches off the device.
+    mutating func drop(at now: Int64) {
+        progress(to: now)
+        running.removeAll()
+        waiting.removeAll()
+        refresh(at: now)
+    }
 }
 
 extension KernelEngine.Kernel {

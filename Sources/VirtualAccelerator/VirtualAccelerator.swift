@@ -36,12 +36,13 @@ package struct VirtualAccelerator: Sendable {
     var records: [Record] = []
     var freeRecords: [Int] = []
     var copiesIn: CopyEngines
-    private var copiesOut: CopyEngines
+    var copiesOut: CopyEngines
     var kernels: [KernelEngine]
     /// Jobs that are being killed and when they will be gone, in that order.
     var kills: [(at: Int64, index: Int)] = []
     private var done: [Int] = []
     var started: [Int] = []
+    var presence: DevicePresence
 
     /// Idle devices at time 0.
     ///
@@ -52,6 +53,7 @@ package struct VirtualAccelerator: Sendable {
         self.seed = seed
         copiesIn = CopyEngines(description)
         copiesOut = CopyEngines(description)
+        presence = DevicePresence(description.devices)
         let courses = models.map(KernelCourse.init)
         kernels = description.devices.map {
             KernelEngine(
@@ -93,15 +95,17 @@ package struct VirtualAccelerator: Sendable {
         var next = min(copiesIn.next, copiesOut.next)
         for engine in kernels { next = min(next, engine.next) }
         if let kill = kills.first { next = min(next, kill.at) }
+        next = min(next, presence.next ?? now)
         return next == .max ? nil : next
     }
 
     /// Hands in a job at a time: its copy in joins its device's queue. Whatever was due before must have been taken
-    /// with `advance`.
+    /// with `advance`. On a device that is gone it is dropped at once.
     package mutating func submit(_ job: Job, at time: Int64) {
         precondition(time >= now && time <= nextEvent ?? .max, "jobs are handed in in the order of time")
         precondition(job.rows > 0 && job.rows <= models[job.model].maximumRows, "a batch is within its model's bounds")
         now = time
+        guard !presence.turnAway(job) else { return }
         let key = Noise.mix(seed, job.noiseKey)
         let record = Record(job: job, key: key, startedAt: time)
         let index: Int
@@ -127,6 +131,7 @@ package struct VirtualAccelerator: Sendable {
             for device in kernels.indices where kernels[device].next <= now { advanceKernels(on: device, &events) }
             advanceCopiesOut(&events)
             carryOutKills(&events)
+            changePresence(&events)
         }
         now = max(now, limit)
     }
@@ -265,11 +270,17 @@ package struct AcceleratorEvent: Sendable, Hashable {
         case finished(ServiceTimes)
         /// It was killed and is gone, after it was served for so long.
         case killed(ServiceTimes)
+        /// It is gone with its device.
+        case dropped
+        /// A device is gone; what was on it is dropped next. No job's.
+        case deviceLost(Int)
+        /// A device is back, with nothing on it. No job's.
+        case deviceReturned(Int)
     }
 
     /// When.
     package var time: Int64
-    /// The caller's number of the job.
+    /// The caller's number of the job; −1 for what happens to a device.
     package var job: Int
     /// What.
     package var kind: Kind

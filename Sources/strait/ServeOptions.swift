@@ -55,7 +55,8 @@ struct ServeOptions: ParsableArguments {
             "What models run on; several of one kind share the work. Default: cpu.",
             discussion:
                 "cpu[:cores=LIST,lanes=N] are processor cores, cuda:N is a GPU, virtual:NAME,… plays one. A drill: with "
-                + "fault=lost, hang or fail (and fault-after=BATCHES, fault-ms=MS) a device is out of order for a while.",
+                + "fault=lost, hang or fail (and fault-after=BATCHES, fault-ms=MS) a device is out of order for a while; "
+                + "virtual:l4,count=4,lost=2@20-35,clock=0.7@50 loses one for 15 s and slows all down. docs/virtual-devices.md.",
             valueName: "kind:options"))
     var device: [String] = []
 

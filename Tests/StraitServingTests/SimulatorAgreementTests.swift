@@ -46,15 +46,18 @@ internal import VirtualAccelerator
         }
     }
 
-    private func live(_ scenario: Scenario, _ policy: PolicyName, on device: String) throws -> [End] {
+    private func live(
+        _ scenario: Scenario, _ policy: PolicyName, on device: String, lines: Lines = Lines()
+    ) throws -> [End] {
         let clock = VirtualClock()
         clock.time = .zero
-        let timer = VirtualTimer()
+        let (timer, upkeep) = (VirtualTimer(), VirtualTimer())
         let group = VirtualGroup(
             try VirtualSpec(device), environment: nil, pool: pool, clock: { clock.now().nanoseconds }, isThreaded: false
         ) { _ in }
         let devices = group.devices()
-        let engine = Engine(policy: policy, devices: devices, clock: clock, timer: timer, upkeep: VirtualTimer())
+        let engine = Engine(
+            policy: policy, devices: devices, clock: clock, timer: timer, upkeep: upkeep, log: lines.note)
         // Models declare what an L4 takes; what another device takes follows from that.
         for (name, text) in try VirtualRepository(ScenarioLibrary.centre).configurations {
             folder.write(text, to: "\(name)/config.pbtxt")
@@ -73,11 +76,13 @@ internal import VirtualAccelerator
         while true {
             let deviceAt = group.look().map { Instant(nanoseconds: $0) } ?? .never
             let arrivalAt = position < arrivals.count ? arrivals[position].at : .never
-            let next = min(arrivalAt, deviceAt, timer.alarm.instant)
+            let next = min(arrivalAt, deviceAt, timer.alarm.instant, upkeep.alarm.instant)
             guard next < .never, arrivalAt < .never || ends.left > 0 else { break }
             clock.time = max(clock.time, next)
             if deviceAt <= next {
                 continue
+            } else if upkeep.alarm.instant <= next {
+                upkeep.fire()
             } else if timer.alarm.instant <= next {
                 timer.fire()
             } else {
@@ -135,5 +140,26 @@ internal import VirtualAccelerator
         let first = zip(found, expected).enumerated().first { $0.element.0 != $0.element.1 }
         #expect(first == nil, "from request \(first?.offset ?? 0) on: \(String(describing: first?.element))")
         #expect(expected.contains { !$0.isInTime } || place.load < 1.2)
+    }
+
+    /// A lost device is found, drained, probed and brought back by the engine as a real one is. The first probe, when the last
+    /// of its batches is reported, and so at once, finds it away; the second, 200 ms later, finds it back.
+    @Test(arguments: [PolicyName.strait, .edfPriority])
+    func aDeviceThatIsLostAndADriftAreWhatTheyAreInTheSimulator(policy: PolicyName) throws {
+        var scenario = try scenario("devices-2", load: 0.8)
+        scenario.duration = .milliseconds(400)
+        scenario.changes = [
+            .lost(1, from: .seconds(0.1), until: .seconds(0.3)), .clock(factor: 0.7, at: .seconds(0.35)),
+        ]
+        let expected = try simulated(scenario, policy)
+        let lines = Lines()
+        let found = try live(
+            scenario, policy, on: "l4,noise=0,count=2,uplink-gb=24,lost=1@0.1-0.25,clock=0.7@0.35", lines: lines)
+        #expect(found.count == expected.count && expected.count > 300)
+        let first = zip(found, expected).enumerated().first { $0.element.0 != $0.element.1 }
+        #expect(first == nil, "from request \(first?.offset ?? 0) on: \(String(describing: first?.element))")
+        #expect(lines.all.count == 2, "\(lines.all)")
+        #expect(lines.have("(2 of 2) is out of service: lost, as its option lost has it;"), "\(lines.all)")
+        #expect(lines.have("(2 of 2) serves again after 200 ms"), "\(lines.all)")
     }
 }

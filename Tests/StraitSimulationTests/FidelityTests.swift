@@ -203,6 +203,19 @@ internal import VirtualAccelerator
         #expect(try Twin(of: live, on: scenario, speed: speed / 2).record(seed: 3).answers != live.answers)
     }
 
+    /// Devices that were out of service are so in the twin, as a server's health and probes had it.
+    @Test func theTwinLosesTheSameDevices() throws {
+        var scenario = try ScenarioLibrary.scenario(named: "devices-2")
+        scenario.changes = [
+            .lost(1, from: .seconds(0.2), until: .seconds(0.500_000_001)), .lost(1, from: .seconds(0.7), until: nil),
+        ]
+        let live = try served(scenario, speed: 1)
+        #expect(live.changes.count == 3)
+        let twin = try Twin(of: live, on: ScenarioLibrary.scenario(named: "devices-2"), speed: 1)
+        #expect(twin.cautions.isEmpty && twin.scenario.changes == scenario.changes)
+        #expect(try twin.record(seed: 3).answers == live.answers)
+    }
+
     @Test func whatDoesNotMatchIsRefused() throws {
         let scenario = try ScenarioLibrary.scenario(named: "centre")
         var short = scenario

@@ -173,11 +173,11 @@ internal import VirtualAccelerator
         ("until: 40", "until: 6", "10: changes[1].until: expected to be after from"),
         (
             "model: bert-base, slower: 1.4, at", "at",
-            "11: changes[2]: expected one of the keys clock, throttle, model, neighbour, joins"
+            "11: changes[2]: expected one of the keys clock, throttle, model, neighbour, lost, joins"
         ),
         (
             "slower: 1.4", "slower: 1.4, clock: 2",
-            "11: changes[2]: expected one of the keys clock, throttle, model, neighbour, joins"
+            "11: changes[2]: expected one of the keys clock, throttle, model, neighbour, lost, joins"
         ),
         ("slower: 1.4, ", "", "11: changes[2].slower: missing; expected a number from 0.05 to 20"),
         (

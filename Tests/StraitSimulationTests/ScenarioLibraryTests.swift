@@ -11,7 +11,7 @@ internal import VirtualAccelerator
         "centre", "high-10", "high-50", "deadline-2", "deadline-5", "deadline-2-6", "deadline-random", "small-high",
         "large-high", "sixteen", "disb-a", "disb-b", "disb-c", "disb-d", "disb-e", "slow-bus", "large-inputs",
         "devices-2", "devices-4", "devices-8", "a100", "stream-priority", "clock", "model-drift", "neighbour",
-        "unseen-model", "cold-start",
+        "lost-device", "unseen-model", "cold-start",
     ]
 
     @Test func `the library has these scenarios, each with a line about it`() throws {

@@ -47,7 +47,9 @@ internal import Testing
             return next
         }
 
-        func deviceLost(_ device: any Device, _ reason: DeviceError) {}
+        func deviceLost(_ device: any Device, _ reason: DeviceError) {
+            state.withLock { $0.told.append("\(device.name) lost") }
+        }
     }
 
     private let pool = SlabPool(budget: 1 << 20)
@@ -128,6 +130,33 @@ internal import Testing
         #expect(Set(group.devices().map(\.identity)).count == 1)
         #expect(Set(group.devices().map(\.name)).count == 3)
         #expect(group.devices().allSatisfy { $0.isSynthetic && !$0.needsModelFiles })
+    }
+
+    @Test func aDeviceThatIsLostSaysSoItselfAndReportsWhatItHad() throws {
+        // A batch takes ten minutes: it cannot be done before the loss.
+        let (device, model) = try device("fixed,ms=600000,lost=0@0")
+        let driver = Driver(expecting: 1)
+        device.start(driver: driver)
+        let batch = try batch(0, model)
+        device.run(batch, on: batch.lane)
+        driver.ended.wait()
+        #expect(throws: DeviceError.self) { try device.probe() }
+        device.stop()
+        let told = driver.state.withLock { $0.told }
+        #expect(told.contains("virtual fixed 600000.0 ms, 1 lane lost") && told.last == "0 finished" && told.count == 2)
+        #expect(driver.state.withLock { $0.times.isEmpty })
+    }
+
+    @Test func nobodyWaitsForALossThatIsToCome() throws {
+        let (device, model) = try device("fixed,ms=0.1,lost=0@99999")
+        let driver = Driver(expecting: 1)
+        device.start(driver: driver)
+        let batch = try batch(0, model)
+        device.run(batch, on: batch.lane)
+        driver.ended.wait()
+        try device.probe()
+        device.stop()
+        #expect(driver.state.withLock { $0.told } == ["0 finished"])
     }
 
     @Test func aDrillOnAVirtualDeviceServesTheSameModels() throws {

@@ -102,6 +102,27 @@ internal import VirtualAccelerator
         #expect(due.map(\.event) == script.expected(speed: speed))
     }
 
+    /// Their time begins when they start, and a loss is told once.
+    @Test func aLossIsCountedFromTheBeginning() {
+        var description = VirtualSpec.made("l4,count=2,lost=1@0.001-0.002").drilled
+        description.noise = .none
+        var paced = PacedAccelerator(
+            VirtualAccelerator(description, models: Self.models, seed: 5), speed: 1, epoch: 5_000_000)
+        paced.begin(at: 7_000_000)
+        #expect(paced.nextWake == 8_000_000)
+        var due: [PacedAccelerator.Due] = []
+        let lost = Job(id: 0, device: 1, model: 3, rows: 1, noiseKey: 1)
+        paced.submit(lost, at: 7_000_000)
+        paced.begin(at: 7_500_000)
+        #expect(!paced.isAway(1, at: 7_999_999) && paced.isAway(1, at: 8_000_000))
+        paced.submit(Job(id: 1, device: 1, model: 0, rows: 1, noiseKey: 2), at: 8_500_000)
+        #expect(paced.liveJobs == 1)
+        paced.step(to: 8_999_999, into: &due)
+        #expect(due.filter { $0.event.kind != .copiedIn }.map(\.event.kind) == [.deviceLost(1), .dropped, .dropped])
+        #expect(due.last?.at == 8_500_000 && paced.liveJobs == 0)
+        #expect(!paced.isAway(1, at: 9_000_000) && !paced.isAway(0, at: 9_000_000))
+    }
+
     @Test func aClockThatGoesBackIsWaitedFor() {
         let script = Script(seed: 9, noisy: false)
         var paced = script.paced(speed: 1)

@@ -30,9 +30,28 @@ enum ScenarioProperty {
             // A trace that the text names is looked for beside a file that there is not.
             let scenario = try ScenarioFile.scenario(bytes, file: "no-such-folder/scenario.yaml")
             guard scenario.duration > scenario.warmUp, !scenario.models.isEmpty else { return "it lasts no time" }
-            return scenario.models.contains { $0.kernels.soloTime(rows: 1) <= 0 } ? "a model takes no time" : nil
+            if scenario.models.contains(where: { $0.kernels.soloTime(rows: 1) <= 0 }) { return "a model takes no time" }
+            return flaw(inLossesOf: scenario)
         } catch {
             return FuzzedDecoder.flaw(inMessage: error.message)
         }
+    }
+
+    /// Who is lost is there before, and is back before the next time; somebody serves those that are left at the end.
+    private static func flaw(inLossesOf scenario: Scenario) -> String? {
+        let end = Moment.share(1).instant(in: scenario.duration)
+        var hasStayed = Array(repeating: true, count: scenario.devices)
+        for (index, change) in scenario.changes.enumerated() {
+            guard case .lost(let device, let from, let until) = change else { continue }
+            guard hasStayed.indices.contains(device) else { return "device \(device) is lost, which is none" }
+            let (lostAt, backAt) = (from.instant(in: scenario.duration), until?.instant(in: scenario.duration))
+            if let backAt, backAt <= lostAt { return "an outage that does not last" }
+            if backAt.map({ $0 > end }) ?? true { hasStayed[device] = false }
+            for case .lost(device, let other, _) in scenario.changes[..<index] + scenario.changes[(index + 1)...] {
+                let otherAt = other.instant(in: scenario.duration)
+                if otherAt >= lostAt, backAt.map({ otherAt < $0 }) ?? true { return "lost while it is lost" }
+            }
+        }
+        return hasStayed.contains(true) ? nil : "all devices stay away"
     }
 }

@@ -16,7 +16,7 @@ struct PacedAccelerator: Sendable {
 
     private(set) var physics: VirtualAccelerator
     private let speed: Double
-    private let epoch: Int64
+    private var epoch: Int64
     /// How far the devices' own time has come.
     private var latest: Int64 = 0
     /// What happened and was not taken yet.
@@ -33,13 +33,30 @@ struct PacedAccelerator: Sendable {
     }
 
     /// Jobs that were submitted and whose last event was not taken yet.
-    var liveJobs: Int { physics.liveJobs + happened.count { if case .finished = $0.kind { true } else { false } } }
+    var liveJobs: Int {
+        physics.liveJobs
+            + happened.count { event in
+                switch event.kind {
+                case .finished, .dropped: true
+                default: false
+                }
+            }
+    }
 
     /// When to take what happens next; nil when nothing will. What is submitted until then may bring it forward.
     var nextWake: Int64? { (happened.first?.time ?? physics.nextTold).map(hostTime) }
 
     /// Adds a model; its position.
     mutating func add(_ model: KernelModel) -> Int { physics.add(model) }
+
+    /// Lets the devices' time begin now, unless it has passed already.
+    mutating func begin(at now: Int64) { if latest == 0, liveJobs == 0 { epoch = now } }
+
+    /// Whether a device is gone now.
+    mutating func isAway(_ device: Int, at now: Int64) -> Bool {
+        pass(to: now)
+        return physics.isAway(device)
+    }
 
     /// Hands in a job now.
     mutating func submit(_ job: Job, at now: Int64) {

@@ -42,9 +42,11 @@ package final class VirtualDevice: Device {
 
     package func knownProfile(of model: LoadedModel) -> ModelProfile? { group.profile(of: model) }
 
-    package func start(driver: any LaneDriver) { group.start(index, driver: driver) }
+    package func start(driver: any LaneDriver) { group.start(index, as: self, driver: driver) }
 
     package func run(_ batch: DeviceBatch, on lane: LaneID) { group.run(batch, on: index) }
+
+    package func probe() throws(DeviceError) { try group.probe(index) }
 
     package func stop() { group.stop() }
 }

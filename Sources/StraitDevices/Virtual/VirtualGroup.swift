@@ -31,8 +31,8 @@ package final class VirtualGroup: Sendable {
         var free: [Int] = []
         /// How many batches were ever given, which is what the luck of each depends on.
         var given: UInt64 = 0
-        /// Whom each device tells.
-        var drivers: [(any LaneDriver)?]
+        /// Whom each device tells, and what it calls itself.
+        var drivers: [(driver: any LaneDriver, device: VirtualDevice)?]
         var users = 0
         var thread: SystemThread?
         /// Whether the thread is telling something, and will look again before it sleeps.
@@ -66,7 +66,7 @@ package final class VirtualGroup: Sendable {
         self.isThreaded = isThreaded
         answers = SyntheticAnswers(pool: pool)
         let now = clock()
-        let physics = VirtualAccelerator(spec.description, models: [], seed: spec.seed)
+        let physics = VirtualAccelerator(spec.drilled, models: [], seed: spec.seed)
         state = Mutex(
             State(
                 accelerator: PacedAccelerator(physics, speed: spec.speed, epoch: now),
@@ -158,11 +158,12 @@ package final class VirtualGroup: Sendable {
 
     // -- the thread -----------------------------------------------------------------------------------------------
 
-    /// Starts the thread with the first device.
-    func start(_ device: Int, driver: any LaneDriver) {
+    /// Starts the devices' time and the thread with the first device.
+    func start(_ device: Int, as itself: VirtualDevice, driver: any LaneDriver) {
         state.withLock { state in
+            if state.users == 0 { state.accelerator.begin(at: clock()) }
             state.users += 1
-            state.drivers[device] = driver
+            state.drivers[device] = (driver, itself)
             guard isThreaded, state.thread == nil else { return }
             state.thread = SystemThread(name: "virtual") { [self] in
                 SystemThread.wakeOnTime()
@@ -191,13 +192,10 @@ package final class VirtualGroup: Sendable {
 
     private func pace() {
         while true {
-            if let next = look() {
-                sleep(until: next)
-            } else if state.withLock({ $0.users > 0 }) {
-                wakeup.wait()
-            } else {
-                return
-            }
+            let next = look()
+            // A loss that is to come is nothing to wait for.
+            if state.withLock({ $0.users == 0 && $0.accelerator.liveJobs == 0 }) { return }
+            if let next { sleep(until: next) } else { wakeup.wait() }
         }
     }
 
@@ -227,14 +225,22 @@ package final class VirtualGroup: Sendable {
 
     /// Tells what happened.
     private func tell(_ due: PacedAccelerator.Due) {
+        switch due.event.kind {
+        case .deviceLost(let device): return tellLoss(of: device, due)
+        // The engine finds out when it probes.
+        case .deviceReturned: return
+        default: break
+        }
         let (driver, job) = state.withLock { state in
             state.errors.note(clock() - due.at)
             let job = state.jobs[due.event.job]
-            if case .finished = due.event.kind {
+            switch due.event.kind {
+            case .finished, .dropped:
                 state.jobs[due.event.job] = nil
                 state.free.append(due.event.job)
+            default: break
             }
-            return (job.flatMap { state.drivers[$0.device] }, job)
+            return (job.flatMap { state.drivers[$0.device]?.driver }, job)
         }
         guard let driver, let job else { preconditionFailure("what happens, happens to a batch that was given") }
         switch due.event.kind {
@@ -244,7 +250,31 @@ package final class VirtualGroup: Sendable {
             let result = BatchResult(outputs: answers.answers(to: job.batch), times: measured(times))
             let next = driver.laneFinished(job.batch, .success(result))
             if let next { run(next, on: job.device) }
+        case .dropped:
+            let next = driver.laneFinished(job.batch, .failure(Self.lost))
+            if let next { run(next, on: job.device) }
         case .killed: preconditionFailure("nobody kills batches here")
+        case .deviceLost, .deviceReturned: break
+        }
+    }
+
+    // -- losses ---------------------------------------------------------------------------------------------------
+
+    private static let lost = DeviceError(.deviceLost, "lost, as its option lost has it")
+
+    private func tellLoss(of device: Int, _ due: PacedAccelerator.Due) {
+        let told = state.withLock { state in
+            state.errors.note(clock() - due.at)
+            return state.drivers[device]
+        }
+        // One that was not started yet is found out by its first batch.
+        if let told { told.driver.deviceLost(told.device, Self.lost) }
+    }
+
+    /// - Throws: `deviceLost` while a device is gone.
+    func probe(_ device: Int) throws(DeviceError) {
+        guard !state.withLock({ $0.accelerator.isAway(device, at: clock()) }) else {
+            throw DeviceError(.deviceLost, "it is not back yet")
         }
     }
 

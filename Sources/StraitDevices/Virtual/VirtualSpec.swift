@@ -30,6 +30,10 @@ package struct VirtualSpec: Sendable, Hashable {
     package var uplink: Double?
     /// Nanoseconds before each event from which on the host's processor waits for it instead of sleeping.
     package var spin: Int64 = 0
+    /// What their clocks are from given times on.
+    package var clocks: [ClockTurn] = []
+    /// When which of them is lost.
+    package var losses: [Loss] = []
 
     /// What a text does not say of virtual accelerators, or says wrong.
     package struct Malformed: Error, Sendable, Hashable, CustomStringConvertible {
@@ -39,7 +43,7 @@ package struct VirtualSpec: Sendable, Hashable {
 
     /// What can be asked for.
     package static let forms = "virtual:l4, virtual:a100, virtual:fixed,ms=MS"
-    private static let keys = "count, lanes, speed, seed, noise, uplink-gb, spin-us"
+    private static let keys = "count, lanes, speed, seed, noise, uplink-gb, spin-us, clock, lost"
     /// More devices than any host can pace.
     private static let counts = 1...64
     private static let laneCounts = 1...256
@@ -66,7 +70,13 @@ package struct VirtualSpec: Sendable, Hashable {
         var parts = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
         let name = parts.removeFirst()
         var values: [String: String] = [:]
+        var last = ""
         for part in parts {
+            // What has no equals sign goes on with a list.
+            if Self.lists.contains(last), !part.contains("="), let begun = values[last] {
+                values[last] = "\(begun),\(part)"
+                continue
+            }
             let sides = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             guard sides.count == 2 else {
                 throw Malformed(description: "virtual:\(text): '\(part)' is not of the form key=value")
@@ -74,6 +84,7 @@ package struct VirtualSpec: Sendable, Hashable {
             guard values.updateValue(sides[1], forKey: sides[0]) == nil else {
                 throw Malformed(description: "virtual:\(text): \(sides[0]) is given twice")
             }
+            last = sides[0]
         }
         func number(_ key: String, in range: ClosedRange<Double>) throws(Malformed) -> Double? {
             guard let value = values.removeValue(forKey: key) else { return nil }
@@ -108,6 +119,8 @@ package struct VirtualSpec: Sendable, Hashable {
         speed = try number("speed", in: Self.speeds) ?? speed
         seed = UInt64(try whole("seed", in: 0...Int.max) ?? 0)
         spin = Int64((try number("spin-us", in: Self.spins) ?? 0) * 1000)
+        clocks = try Self.clocks(values.removeValue(forKey: "clock"), of: text)
+        losses = try Self.losses(values.removeValue(forKey: "lost"), of: text, count: count)
         if case .fixed = kind {
         } else {
             isNoisy = try whole("noise", in: 0...1) != 0
@@ -148,7 +161,7 @@ package struct VirtualSpec: Sendable, Hashable {
     /// How long a span of the devices' time is on the host, in nanoseconds.
     func hostSpan(_ span: Int64) -> Int64 { speed == 1 ? span : Int64(Double(span) / speed) }
 
-    /// The simulated devices, in their own time.
+    /// The simulated devices, in their own time, if nothing ever changed about them.
     var description: AcceleratorDescription {
         var device = SimulatedDevice()
         if let gpuClass {

@@ -85,6 +85,10 @@ package struct Twin: Sendable {
         }
         scenario.warmUp = .zero
         scenario.duration = (recording.arrivals.last?.at ?? .zero) - .zero + Duration(nanoseconds: 1)
+        scenario.changes += Self.losses(recording)
+        if let flaw = scenario.outageFlaw {
+            throw SimulationError(.badPlan, "This recording has no counterpart: \(flaw).")
+        }
         self.scenario = scenario
         cautions = others
         if head.hasLearned {
@@ -94,8 +98,18 @@ package struct Twin: Sendable {
         if cancelled > 0 { cautions.append("\(cancelled) requests were cancelled; simulated clients wait") }
         if recording.dropped > 0 { cautions.append("\(recording.dropped) records are missing") }
         if recording.end == nil { cautions.append("the recording was cut off") }
-        let failed = recording.batches.count { $0.end != .finished }
+        let failed = recording.batches.count { $0.end != .finished && $0.end != .withdrawn }
         if failed > 0 { cautions.append("\(failed) batches failed; simulated ones do not") }
+    }
+
+    /// When devices were out of service.
+    private static func losses(_ recording: Recording) -> [ChangeEvent] {
+        func moment(_ instant: Instant) -> Moment { .seconds((instant - .zero).seconds) }
+        return recording.changes.indices.filter { !recording.changes[$0].serves }.map { index in
+            let lost = recording.changes[index]
+            let back = recording.changes[(index + 1)...].first { $0.device == lost.device && $0.serves }
+            return .lost(lost.device, from: moment(lost.at), until: back.map { moment($0.at) })
+        }
     }
 
     /// How many requests of each model had rows of each size.

@@ -12,6 +12,11 @@ extension LibraryEntry {
         LibraryEntry("neighbour", "somebody takes 30 % of the device in the middle third") {
             $0.change = .neighbour
         },
+        LibraryEntry("lost-device", "one of four devices is gone in the middle third") {
+            $0.devices = 4
+            $0.uplink = 24e9
+            $0.changes = [.lost(2, from: .share(1.0 / 3), until: .share(2.0 / 3))]
+        },
         LibraryEntry("unseen-model", "the detector joins at a third of the time, unprofiled") {
             // The last of the models, as those that join must be.
             let last = $0.models.count - 1
