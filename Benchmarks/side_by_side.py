@@ -144,7 +144,7 @@ class Server:
         """
         port = self.http if protocol == "http" else self.grpc
         command = [STRAIT, "load", "--url", f"{protocol}://127.0.0.1:{port}", "--protocol", protocol, "--warmup",
-                   f"{warm_up}s", "--quiet", "--json", "-", *arguments]
+                   f"{warm_up}s", "--connections", "256", "--quiet", "--json", "-", *arguments]
         own, everybody, children = self.processor_seconds(), machine_busy(), children_seconds()
         start = time.monotonic()
         answer = subprocess.run(list(map(str, command)), check=False, capture_output=True, text=True)

@@ -73,8 +73,9 @@ struct LoadCommand: AsyncParsableCommand {
     @Option(help: "How tensors travel: binary or json.")
     var encoding = LoadPlan.Encoding.binary
 
-    @Option(help: "The most connections; requests beyond them wait, which counts as the client's lag.")
-    var connections = 256
+    @Option(
+        help: "The most connections, made as they are needed; requests beyond them wait: that is the client's lag.")
+    var connections = 4096
 
     @Option(help: "Event-loop threads of the generator.")
     var threads = 1
