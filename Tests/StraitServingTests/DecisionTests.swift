@@ -246,5 +246,11 @@ internal import Testing
         for term in ["rank", "regret", "harm", "slack"] {
             #expect(words.contains { $0.hasPrefix("\(term): ") }, "\(term) is not explained: \(words)")
         }
+        // The other way round: the high ones went before the low one that could have gone.
+        let winner = try fixture.story("request=3")
+        let chosen = (winner["weighed"]?.elements ?? []).filter { $0["chosen_had_it"]?.bool == true }
+        let displaced = chosen.flatMap { $0["passed_over"]?.elements ?? [] }
+        #expect(displaced.contains { $0["class"]?.text == "low" && $0["rank"] != nil }, "\(winner)")
+        #expect(DecisionFixture.words(winner).tell("it displaced "))
     }
 }

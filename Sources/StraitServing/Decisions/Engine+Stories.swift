@@ -177,7 +177,7 @@ extension DecisionHistory {
         }
         return RequestStory.Weighed(
             at: record.at, times: weighing.times, options: weighing.options.count, chosen: chosen, own: best.element,
-            isOwn: isOwn)
+            isOwn: isOwn, passedOver: isOwn ? weighing.passedOver(RequestStory.Weighed.passedOverNamed) : [])
     }
 
     /// The batch that a decision staged.
@@ -191,5 +191,27 @@ extension DecisionHistory {
             number -= 1
         }
         return nil
+    }
+}
+
+extension Weighing {
+    /// What could have been staged instead of what was: of each other model and class the best, the best first. Other sizes
+    /// of the same batch are none of it, nor is what the gate kept out.
+    fileprivate func passedOver(_ most: Int) -> [Option] {
+        guard let chosen else { return [] }
+        let taken = options[chosen]
+        var found: [(option: Option, rank: Double)] = []
+        for option in options where option.model != taken.model || option.requestClass != taken.requestClass {
+            guard let rank = option.rank else { continue }
+            let same = found.firstIndex {
+                $0.option.model == option.model && $0.option.requestClass == option.requestClass
+            }
+            guard let same else {
+                found.append((option, rank))
+                continue
+            }
+            if found[same].rank < rank { found[same] = (option, rank) }
+        }
+        return found.sorted { $0.rank > $1.rank }.prefix(most).map(\.option)
     }
 }

@@ -65,6 +65,11 @@ struct RequestStory: Sendable {
 
         /// Whether what was taken had the request.
         let isOwn: Bool
+        /// Where it had: the best options of other models and classes, which were passed over, the best first.
+        let passedOver: [Weighing.Option]
+
+        /// How many of them are named.
+        static let passedOverNamed = 3
     }
 }
 

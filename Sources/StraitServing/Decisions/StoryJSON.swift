@@ -208,6 +208,12 @@ extension JSONWriter {
             }
             key("own")
             option(decision.own, batch: nil, devices, models, from: origin)
+            if decision.isOwn {
+                key("passed_over")
+                beginArray()
+                for other in decision.passedOver { option(other, batch: nil, devices, models, from: origin) }
+                endArray()
+            }
             endObject()
         }
         endArray()

@@ -47,6 +47,8 @@ extension StoryWords {
                 + (others == 0
                     ? "as the only one that could be staged" : "from \(weighed.options) that could be staged")
                 + ": \(worth(weighed.own))")
+        guard !weighed.passedOver.isEmpty else { return }
+        say("it displaced " + weighed.passedOver.map { "\(option($0)): \(worth($0))" }.joined(separator: "; "))
     }
 
     private mutating func sayNotChosen(_ weighed: RequestStory.Weighed) {
