@@ -24,6 +24,8 @@ struct FidelityCommand: ParsableCommand {
               strait serve --model-repository models --no-learned --record run.jsonl
               strait fidelity run.jsonl --from 5 --json fidelity.json
               strait fidelity virtual.jsonl --from 5 --scenario devices-4 --speed 0.25
+              strait fidelity run.jsonl --times recorded --seeds 0 --record simulated.jsonl
+              strait watch run.jsonl simulated.jsonl
             """)
 
     @Argument(help: ArgumentHelp("Recordings of servers.", valueName: "recording"))
@@ -50,6 +52,9 @@ struct FidelityCommand: ParsableCommand {
     @Option(help: "Write the rows to this file as JSON.")
     var json: String?
 
+    @Option(help: "Write the simulated run to this file, for strait watch: of one recording and seed.")
+    var record: String?
+
     private static var names: String { Twin.Times.allCases.map(\.rawValue).joined(separator: " or ") }
 
     func validate() throws {
@@ -57,12 +62,19 @@ struct FidelityCommand: ParsableCommand {
         guard scenario == nil || (times == nil && calibration == nil) else {
             throw ValidationError("--scenario is where times are from; it takes neither --times nor --calibration")
         }
+        guard record == nil || (recordings.count == 1 && (scenario != nil || times != nil)) else {
+            throw ValidationError("--record is of one recording, with --scenario or --times")
+        }
     }
 
     func run() throws {
         do {
             try OutputFile.check(json)
+            try OutputFile.check(record)
             let seeds = try Sweep.seeds(seeds)
+            guard record == nil || seeds.count == 1 else {
+                throw SimulationError(.badPlan, "--record is of one run; name one seed, as with --seeds 0.")
+            }
             let calibration = try calibration.map { (path) throws(FormatError) in try Recording(path: path) }
             let sources = times.map { [$0] } ?? Twin.Times.allCases.filter { $0 != .calibrated || calibration != nil }
             let devices = try scenario.map { (name) throws(SimulationError) in
@@ -112,6 +124,11 @@ struct FidelityCommand: ParsableCommand {
             simulated.append(try twin.record(seed: seed))
         }
         line.clear()
+        if let record, let run = simulated.first {
+            do throws(FormatError) { try run.write(to: record) } catch {
+                throw SimulationError(.badPlan, "--record: \(error)")
+            }
+        }
         let rows = FidelityFile.Row.comparing(
             recording, with: simulated, name: name, times: times, from: .zero + .seconds(from))
         print("\(name), policy \(recording.head.policy), times: \(times)")
