@@ -180,7 +180,7 @@ soak: build ## an hour of overload on virtual devices with everything on: memory
 	$(PYTHON) scripts/soak --minutes $(SOAK_MINUTES)
 
 #: Keep the house
-pictures: build ## draw docs/figures/dashboard-*.png from real runs (two minutes; needs Chromium)
+pictures: build ## draw docs/figures/dashboard-*.png from real runs (three minutes; needs Chromium)
 	$(PYTHON) scripts/pictures
 
 bundle: setup ## one archive that checks a GPU machine without network, for ARCH=90 (sm_90a); downloads 255 MB once: docs/gpu.md

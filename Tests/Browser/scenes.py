@@ -73,9 +73,9 @@ class Traffic:
 
 
 @contextlib.contextmanager
-def watched(*recordings, port=0):
+def watched(*recordings, port=0, arguments=()):
     """`strait watch` of recordings; gives its address."""
-    process = subprocess.Popen([str(STRAIT), "watch", *map(str, recordings), "--port", str(port)],
+    process = subprocess.Popen([str(STRAIT), "watch", *map(str, recordings), "--port", str(port), *arguments],
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         line = process.stdout.readline()

@@ -110,10 +110,13 @@ def test_a_click_tells_why(browser, traffic):
         page.until("!document.querySelector('.details').hidden")
         text = page.text(".details")
         assert "predicted" in text and f"request {spot[2]}" in text
+        # Of the batch: what it was worth, by term, or why that is not known.
+        page.until("document.querySelector('.choice').textContent !== ''")
+        assert "rank" in page.text(".choice") and "regret" in page.text(".choice"), page.text(".choice")
         page.value("document.querySelector('.details li button').click()")
-        page.until(f"document.querySelector('.why').textContent.includes('{spot[2]}')")
-        # A server that does not keep decisions answers 404, and what the stream has told stays.
-        assert [text for text in page.problems() if "decisions" not in text] == []
+        page.until(f"document.querySelector('.story').textContent.includes('request {spot[2]}')")
+        page.until("document.querySelector('.story').textContent.includes('staged at')")
+        assert page.problems() == []
         page.key("Escape")
         page.until("document.querySelector('.details').hidden")
         page.close()
@@ -129,6 +132,10 @@ def test_a_lost_device_is_shown_and_its_return(browser, traffic):
         assert outage["device"] == 1 and outage["reason"]
         assert 500 < outage["to"] - outage["from"] < 30_000
         assert page.value(f"{RUN}.batches.some((one) => one.end === 3 || one.end === 1)"), "what was on it is shown"
+        names = page.value("[...document.querySelectorAll('.devices td:first-child')].map((one) => [one.textContent, one.title, "
+                           "one.scrollWidth <= one.clientWidth])")
+        assert len({name for name, _, _ in names}) == len({title for _, title, _ in names}), names
+        assert all(fits for _, _, fits in names), f"names are cut: {names}"
         page.close()
 
 
@@ -145,6 +152,8 @@ def test_themes_and_a_phone(browser, traffic):
         page.value("document.getElementById('theme').click()")
         assert page.value("document.documentElement.dataset.theme") == "dark"
         assert page.value("document.documentElement.scrollWidth") <= 390, "nothing is wider than a phone"
+        assert page.value("[...document.querySelectorAll('.models td:first-child')].every((one) => one.scrollWidth <= "
+                          "one.clientWidth)"), "names of models are cut"
         assert page.problems() == []
         page.close()
 
@@ -267,6 +276,54 @@ def test_two_recorded_runs_beside_each_other(browser, recordings):
             placed = page.value(f"{own}.batches.reduce((sum, one) => sum + one.requests.length, 0)")
             assert sum(at <= END_MS for at in answered) <= placed <= len(answered)
         assert page.problems() == []
+        page.close()
+
+
+# What a page knows of a run, in numbers that do not depend on how it came to know them.
+KNOWN = """JSON.stringify([strait.panels[0].run.totals, strait.panels[0].run.frames.map((one) => [one.waiting, [...one.sums],
+  [...one.queues]]), strait.panels[0].run.others.map((one) => [one.number, one.outcome]), strait.panels[0].run.batches.map((one) =>
+  [one.device, one.lane, one.model, one.rows, one.end, one.met, one.late, Math.round(one.ended - one.staged),
+   one.requests.map((request) => [request.number, request.outcome])])])"""
+
+
+def test_a_dropped_recording_is_what_watch_shows(browser, traffic, recordings):
+    with watched(recordings[0]) as address:
+        page = browser.page(address)
+        page.until(f"{RUN}.frames.length >= 10")
+        watched_run = page.value(KNOWN)
+        page.close()
+    with traffic.served() as server:
+        page = browser.page(url(server))
+        page.until(f"{RUN}.head && {RUN}.live")
+        page.choose_files("file", recordings[0])
+        page.until(f"!{RUN}.live && {RUN}.frames.length >= 10")
+        assert page.value(KNOWN) == watched_run
+        page.choose_files("file", *recordings)
+        page.until("strait.panels.length === 2")
+        # Back to the server.
+        page.value("document.getElementById('pause').click()")
+        page.until(f"strait.panels.length === 1 && {RUN}.live && {RUN}.head")
+        assert page.problems() == []
+        page.close()
+
+
+@pytest.mark.parametrize("lines, words", [
+    ([], "empty"), (["hello"], "line 1: this is not JSON"), (["{}"], "line 1: this is no recording"),
+    (['{"strait_recording":9}'], "version 9"),
+    ([None, '{"arrival":0,"at_ms":10001,"model":99,"class":"high","rows":1}', '{"end_ms":10002,"dropped":0}'], "model: found 99"),
+    ([None, '{"arrival":0,"at_ms":1,"model":0,"class":"high","rows":1}'], "line 2: 1 ms is before"),
+])
+def test_a_file_that_is_no_recording_is_refused_in_words(browser, traffic, recordings, tmp_path, lines, words):
+    head = recordings[0].read_text().split("\n", 1)[0]
+    path = tmp_path / "mine.jsonl"
+    path.write_text("".join(f"{head if line is None else line}\n" for line in lines))
+    with watched(recordings[0]) as address:
+        page = browser.page(address)
+        page.until(f"{RUN}.frames.length >= 10")
+        page.choose_files("file", path)
+        page.until(f"document.getElementById('note').textContent.includes({json.dumps(words)})")
+        assert "mine.jsonl" in page.text("#note")
+        assert page.value(f"{RUN}.frames.length") >= 10, "what was shown stays"
         page.close()
 
 

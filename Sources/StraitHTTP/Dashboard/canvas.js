@@ -43,7 +43,8 @@ export class TimeScale {
 const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 15000, 30000, 60000, 120000, 300000];
 
 /** Times to mark, so far apart that their labels have room. */
-export function timeTicks(scale, base) {
+export function timeTicks(scale, run) {
+  const base = run.roundBase;
   const step = STEPS.find((step) => step * scale.perMs >= 76) ?? 600000;
   const ticks = [];
   for (let t = Math.ceil((scale.from - base) / step) * step + base; t <= scale.to; t += step) ticks.push(t);
@@ -51,10 +52,10 @@ export function timeTicks(scale, base) {
 }
 
 /** Faint lines at the marked times. */
-export function timeGrid(pen, scale, base, top, bottom) {
+export function timeGrid(pen, scale, run, top, bottom) {
   pen.strokeStyle = colours.grid;
   pen.beginPath();
-  for (const t of timeTicks(scale, base).ticks) {
+  for (const t of timeTicks(scale, run).ticks) {
     const x = Math.round(scale.x(t)) + 0.5;
     if (x < scale.left) continue;
     pen.moveTo(x, top);
@@ -69,9 +70,10 @@ export function timeText(run, t, step) {
   const digits = step >= 1000 ? 0 : step >= 100 ? 1 : step >= 10 ? 2 : 3;
   if (!date) return `${((t - run.base) / 1000).toFixed(digits)} s`;
   const two = (n) => String(n).padStart(2, '0');
-  const seconds = date.getSeconds() + date.getMilliseconds() / 1000;
-  const whole = digits === 0 ? two(Math.floor(seconds)) : seconds.toFixed(digits).padStart(digits + 3, '0');
-  return `${two(date.getHours())}:${two(date.getMinutes())}:${whole}`;
+  // Milliseconds of the server's start are a fraction: what is a hair before a round time is that time.
+  const rounded = new Date(Math.round(date.getTime() + 0.5));
+  const part = digits === 0 ? '' : `.${String(rounded.getMilliseconds()).padStart(3, '0').slice(0, digits)}`;
+  return `${two(rounded.getHours())}:${two(rounded.getMinutes())}:${two(rounded.getSeconds())}${part}`;
 }
 
 /** The next round number from `value` on. */

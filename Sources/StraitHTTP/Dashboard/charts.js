@@ -13,7 +13,7 @@ export function binWidth(span) { return WIDTHS.find((width) => width >= span / 4
 function frame(canvas, run, scale, height) {
   const sheet = begin(canvas, height);
   if (!sheet) return null;
-  timeGrid(sheet.pen, scale, run.base, 0, height);
+  timeGrid(sheet.pen, scale, run, 0, height);
   return sheet.pen;
 }
 
@@ -79,23 +79,29 @@ function note(pen, scale, t, text, height) {
 
 /** Why requests were missed, from the bottom up: late, given up on arrival, in the queue, no room, failed. */
 export const REASONS = [
-  { name: 'late', words: 'answered late', at: [2], colour: 'late' },
-  { name: 'arrival', words: 'hopeless on arrival', at: [5], colour: 'shed-2' },
-  { name: 'queue', words: 'became hopeless in the queue', at: [6], colour: 'shed' },
-  { name: 'full', words: 'no room to wait, or unloaded', at: [7, 8, 9], colour: 'soft' },
-  { name: 'failed', words: 'failed', at: [3], colour: 'failed' },
+  { words: 'answered late', short: 'late', at: [2], colour: 'late' },
+  { words: 'hopeless on arrival', short: 'on arrival', at: [5], colour: 'shed-2' },
+  { words: 'became hopeless in the queue', short: 'in the queue', at: [6], colour: 'shed' },
+  { words: 'no room to wait, or unloaded', short: 'no room', at: [7, 8, 9], colour: 'soft' },
+  { words: 'failed', short: 'failed', at: [3], colour: 'failed' },
 ];
 
 export function reasonCount(reason, sums) { return reason.at.reduce((sum, index) => sum + sums.n[index], 0); }
 
-/** What was missed a second, bin by bin. */
-export function drawMissed(canvas, run, scale) {
+/** The most that was missed a second in any bin. */
+export function missedTop(run, from, to) {
+  const width = binWidth(to - from);
+  const bins = run.bins(from, to, width);
+  return Math.max(1, ...bins.map((bin) => bin.sums[0].missed + bin.sums[1].missed)) / (width / 1000);
+}
+
+/** What was missed a second, bin by bin, on a scale up to `most`. */
+export function drawMissed(canvas, run, scale, most) {
   const [height, top] = [58, 8];
   const pen = frame(canvas, run, scale, height);
   if (!pen) return;
   const width = binWidth(scale.to - scale.from);
   const bins = run.bins(scale.from, scale.to, width);
-  const most = Math.max(...bins.map((bin) => bin.sums[0].missed + bin.sums[1].missed)) / (width / 1000);
   const max = roundUp(Math.max(most, 1));
   const tall = (value) => (value / max) * (height - top - 4);
   level(pen, scale, top, perSecond(max));
@@ -115,14 +121,22 @@ export function drawMissed(canvas, run, scale) {
   pen.restore();
 }
 
-/** How many waited, frame by frame. */
-export function drawWaiting(canvas, run, scale, now) {
+function waitingFrames(run, from, to) {
+  const before = run.frameAt(from);
+  return (before ? [before] : []).concat(run.framesIn(from, to));
+}
+
+/** The most of a class that waited. */
+export function waitingTop(run, from, to) {
+  return waitingFrames(run, from, to).reduce((most, { waiting }) => Math.max(most, waiting[0], waiting[1]), 1);
+}
+
+/** How many waited, frame by frame, on a scale up to `most`. */
+export function drawWaiting(canvas, run, scale, now, most) {
   const [height, top] = [58, 8];
   const pen = frame(canvas, run, scale, height);
   if (!pen) return;
-  const before = run.frameAt(scale.from);
-  const frames = (before ? [before] : []).concat(run.framesIn(scale.from, scale.to));
-  const most = Math.max(1, ...frames.map((frame) => Math.max(...frame.waiting)));
+  const frames = waitingFrames(run, scale.from, scale.to);
   const max = roundUp(most);
   const y = (value) => height - 4 - (value / max) * (height - top - 4);
   level(pen, scale, top, count(max));
@@ -153,12 +167,11 @@ export function drawWaiting(canvas, run, scale, now) {
 }
 
 /** Each batch's time over what was predicted, with the bands between the median and the bound that 95 % should keep to. */
-export function drawRatio(canvas, run, scale) {
+export function drawRatio(canvas, run, scale, most) {
   const [height, top] = [112, 8];
   const pen = frame(canvas, run, scale, height);
   if (!pen) return;
   const batches = run.batchesIn(scale.from, scale.to).filter((batch) => ratio(batch) !== null);
-  const most = ratioRange(batches);
   const least = most >= 4 ? 0.5 : 1 / most;
   const y = (value) => {
     const clamped = Math.min(Math.max(value, least), most);
@@ -186,8 +199,9 @@ export function drawRatio(canvas, run, scale) {
 }
 
 /** The range that shows all but the farthest fiftieth; those stand at its edge. */
-function ratioRange(batches) {
-  if (batches.length === 0) return 2;
+export function ratioTop(run, from, to) {
+  const batches = run.batchesIn(from, to).filter((batch) => ratio(batch) !== null);
+  if (batches.length === 0) return 1.5;
   const step = Math.ceil(batches.length / 1000);
   const sorted = batches.filter((_, index) => index % step === 0).map(ratio).sort((a, b) => a - b);
   const high = Math.max(sorted[Math.floor(sorted.length * 0.98)], 1 / Math.max(sorted[Math.floor(sorted.length * 0.02)], 0.01));
@@ -198,7 +212,7 @@ function drawBand(pen, run, scale, batches, cls, width, y) {
   const bins = new Map();
   for (const batch of batches) {
     const time = batch.predicted - batch.staged;
-    const start = Math.floor((batch.ended - run.base) / width) * width + run.base;
+    const start = Math.floor((batch.ended - run.roundBase) / width) * width + run.roundBase;
     const bin = bins.get(start) ?? { count: 0, median: 0, bound: 0 };
     bin.count += 1;
     bin.median += (batch.median - batch.staged) / time;
@@ -220,7 +234,7 @@ export function drawAxis(canvas, run, scale) {
   const sheet = begin(canvas, 20);
   if (!sheet) return;
   const { pen, width } = sheet;
-  const { step, ticks } = timeTicks(scale, run.base);
+  const { step, ticks } = timeTicks(scale, run);
   pen.fillStyle = colours.soft;
   pen.textAlign = 'center';
   for (const t of ticks) {
@@ -231,13 +245,13 @@ export function drawAxis(canvas, run, scale) {
 }
 
 /** What each strip says in words: of the time under the pointer, or of all that is shown. */
-export function captions(run, from, to, at) {
+export function captions(run, from, to, at, isNarrow) {
   const width = binWidth(to - from);
   const [start, end] = at === null ? [from, to] : [at - width / 2, at + width / 2];
   const sums = run.classSums(start, end);
   const seconds = run.seconds(start, end);
   const parts = REASONS.map((reason) => [reason, reasonCount(reason, sums[0]) + reasonCount(reason, sums[1])])
-    .filter(([, value]) => value > 0).map(([reason, value]) => `${perSecond(value / seconds)} ${reason.words}`);
+    .filter(([, value]) => value > 0).map(([reason, value]) => `${perSecond(value / seconds)} ${isNarrow ? reason.short : reason.words}`);
   const frame = run.frameAt(at ?? to);
   return {
     share: sums.every((sum) => sum.share === null) ? ''

@@ -35,22 +35,27 @@ export function showBatch(section, run, batch, closed) {
     }
   }
   if (batch.end > 0) parts.push(['end', ENDS[batch.end]]);
-  const why = el('div', { className: 'why', hidden: true });
+  const why = el('div', { className: 'why story', hidden: true });
+  const choice = el('div', { className: 'why choice', hidden: true });
   const list = el('ul', {}, ...batch.requests.slice(0, MOST_LISTED).map((request) => requestRow(run, request, why)));
   section.replaceChildren(
     el('h2', {}, `${run.models[batch.model] ?? 'batch'}${batch.rows > 1 ? ` × ${batch.rows}` : ''}`),
     el('button', { className: 'close', ariaLabel: 'Close', onclick: closed }, '×'),
     el('dl', {}, ...parts.flatMap(([name, value]) => [el('dt', {}, name), el('dd', {}, String(value))])),
-    list, why);
-  if (!batch.requests.length && batch.end >= 0) {
-    section.insertBefore(el('p', { className: 'note' }, 'Its requests were too many to be sent along.'), why);
+    choice, list, why);
+  if (batch.requests.length) {
+    section.insertBefore(el('p', { className: 'note' }, 'Its requests; choose one to be told its story:'), list);
+    if (run.live) showChoice(batch.requests[0], choice);
+  } else if (batch.end >= 0) {
+    section.insertBefore(el('p', { className: 'note' }, batch.end === 0 ? 'Its requests were too many to be sent along.'
+      : 'Its requests were not answered by it.'), why);
   }
   section.hidden = false;
 }
 
 /** Shows requests that got nothing, around a time. */
 export function showOthers(section, run, others, closed) {
-  const why = el('div', { className: 'why', hidden: true });
+  const why = el('div', { className: 'why story', hidden: true });
   section.replaceChildren(
     el('h2', {}, others.length === 1 ? 'One request without an answer' : `${others.length} requests without an answer`),
     el('button', { className: 'close', ariaLabel: 'Close', onclick: closed }, '×'),
@@ -76,16 +81,42 @@ function requestRow(run, request, why, isAlone = false) {
 
 async function showWhy(run, request, why) {
   why.hidden = false;
-  const own = ownWords(run, request);
-  why.replaceChildren(...own);
+  why.replaceChildren(...ownWords(run, request));
   if (!run.live) return;
+  const { decision, words } = await ask(request);
+  if (decision) why.replaceChildren(...story(decision));
+  else why.append(el('p', { className: 'note' }, words));
+}
+
+/** What the server tells of a request, or words that say why it does not. */
+async function ask(request) {
   try {
     const answer = await get(`/v2/strait/decisions?request=${request.number}`);
-    if (!answer.ok) return;
-    const { decisions } = await answer.json();
-    if (!decisions?.length) return;
-    why.replaceChildren(...story(decisions[0]));
-  } catch { /* what the stream has told stands there already */ }
+    const body = await answer.json();
+    const decision = body.decisions?.[0];
+    return decision ? { decision } : { words: `The server tells no more: ${body.error ?? answer.status}` };
+  } catch {
+    return { words: 'The server tells no more: it cannot be reached.' };
+  }
+}
+
+/** Why a batch ran and others did not: what it was worth, and what it displaced. */
+async function showChoice(request, place) {
+  const { decision, words } = await ask(request);
+  const chosen = decision?.weighed?.findLast((one) => one.chosen_had_it);
+  place.hidden = false;
+  if (!chosen) {
+    const none = decision?.weighed ? 'What was weighed for it is not remembered: it is too long ago, or its policy weighs nothing.' : '';
+    return place.replaceChildren(el('p', { className: 'note' }, words ?? none));
+  }
+  const others = chosen.passed_over ?? [];
+  const count = chosen.options - 1;
+  place.replaceChildren(
+    el('h3', {}, 'Why it ran'),
+    el('p', {}, count === 0 ? 'It was the only batch that could be staged.'
+      : `It was chosen from ${chosen.options} that could be staged`
+        + (others.length ? `, and displaced ${others.map(name).join('; ')}.` : '; none was of another model or class.')),
+    weighed([['this one', chosen.own], ...others.map((other) => [name(other), other])]));
 }
 
 /** What the stream has told of a request. */
@@ -101,24 +132,36 @@ function ownWords(run, request) {
 /** What the server tells of a request: its words, then what was weighed when it was passed over or taken. */
 function story(decision) {
   const words = Array.isArray(decision.words) ? decision.words : [decision.words ?? ''];
-  const nodes = words.map((line) => el('p', {}, String(line)));
+  // What the terms mean is told below the table.
+  const nodes = words.filter((line) => !TERMS.some(([, , begin]) => line.startsWith(begin))).map((line) => el('p', {}, String(line)));
   const last = decision.weighed?.at(-1);
-  if (last?.own) nodes.push(weighed(last));
-  return nodes;
+  if (!last?.own) return nodes;
+  const rows = [['with this request', last.own]];
+  if (last.chosen && !last.chosen_had_it) rows.push([`chosen: ${name(last.chosen)}`, last.chosen]);
+  for (const other of last.passed_over ?? []) rows.push([`displaced: ${name(other)}`, other]);
+  return [...nodes, weighed(rows)];
 }
 
-const TERMS = [['regret', 'regret'], ['harm', 'harm'], ['slack', 'slack_ms'], ['rank', 'rank'], ['loss', 'loss']];
+/** An option as people name it. */
+function name(option) { return `${option.model}, ${option.class}${option.rows > 1 ? ` × ${option.rows}` : ''}`; }
 
-function weighed(decision) {
-  const columns = [['its own', decision.own]];
-  if (decision.chosen && !decision.chosen_had_it) columns.push([`chosen: ${decision.chosen.model}`, decision.chosen]);
+const TERMS = [['rank', 'rank', 'rank: '], ['regret', 'regret', 'regret: '], ['harm', 'harm', 'harm: '],
+  ['slack', 'slack_ms', 'slack: '], ['lost', 'loss', 'high requests lost: ']];
+
+/** A table of what options were worth. */
+function weighed(rows) {
+  const terms = TERMS.filter(([, key]) => rows.some(([, option]) => option[key] !== undefined));
+  if (!terms.length) return el('p', { className: 'note' }, 'The gate kept it out, so it was not given a rank.');
   const value = (option, key) => {
     const number = option[key];
     return number === null || number === undefined ? '–' : key === 'slack_ms' ? ms(number) : number.toFixed(2);
   };
-  const rows = TERMS.filter(([, key]) => columns.some(([, option]) => option[key] !== undefined));
-  return el('table', {},
-    el('thead', {}, el('tr', {}, el('th', {}, `of ${decision.options} options`), ...columns.map(([name]) => el('th', {}, name)))),
-    el('tbody', {}, ...rows.map(([name, key]) => el('tr', {}, el('td', {}, name),
-      ...columns.map(([, option]) => el('td', {}, value(option, key)))))));
+  return el('div', {},
+    el('table', { className: 'worth' },
+      el('thead', {}, el('tr', {}, ...['', ...terms.map(([term]) => term)].map((term) => el('th', { scope: 'col' }, term)))),
+      el('tbody', {}, ...rows.map(([name, option]) => el('tr', {}, el('td', {}, name),
+        ...terms.map(([, key]) => el('td', {}, value(option, key))))))),
+    el('p', { className: 'note' }, 'Rank decides: regret, what its requests are likely to lose by waiting, less harm, what '
+      + 'those beside it are likely to lose; and the less slack, how long they could wait, the higher.'
+      + (terms.some(([, key]) => key === 'loss') ? ' Lost: high requests that would find no lane.' : '')));
 }

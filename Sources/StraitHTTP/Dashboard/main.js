@@ -1,27 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// The page: one view of time for all runs, drawn while something happens and not otherwise.
+// The page: drawn while something happens and not otherwise, and where what it shows comes from.
 
-import { TimeScale, timeText } from './canvas.js';
-import { captions, drawAxis, drawMissed, drawRatio, drawShare, drawWaiting } from './charts.js';
-import { showBatch, showOthers } from './details.js';
+import { Panel } from './panel.js';
+import { readRecording } from './recording.js';
 import { Run } from './run.js';
 import { follow, readAll, setToken } from './stream.js';
-import { showReadouts, showTables } from './tables.js';
 import { onTheme, switchTheme } from './theme.js';
-import { drawLanes, layout } from './timeline.js';
+import { onChange, pan, panels, redraw, showAll, spanText, step, togglePause, view } from './view.js';
 
 const byId = (id) => document.getElementById(id);
+/** Runs that `strait watch` shows; 0 on a live server. */
 const recorded = Number(document.documentElement.dataset.runs);
-const live = recorded === 0;
+const isServed = recorded === 0;
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 
-/** How far behind the server the right edge is: what has not arrived yet would be a ragged edge. */
-const LAG = 250;
-const SPANS = [50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 30000, 60000, 120000, 300000, 600000];
+/** The form of the stream that this page reads. */
+const STREAM_VERSION = 1;
+/** Files shown beside each other. */
+const MOST_FILES = 2;
 
-/** What is looked at: the last `span` milliseconds, or those before `end`. */
-const view = { span: 10000, end: 0, follows: live, cursor: null };
-const panels = [];
+let live = isServed;
 let needsDrawing = false;
 let isAsked = false;
 let didMove = false;
@@ -29,126 +27,16 @@ let lastCost = 0;
 let lastTables = 0;
 let lastDraw = 0;
 let state = { name: 'connecting', words: '' };
-
-class Panel {
-  constructor(index) {
-    this.run = new Run(live);
-    this.index = index;
-    this.bars = [];
-    this.chosen = null;
-    const section = byId('run').content.firstElementChild.cloneNode(true);
-    if (!live) section.querySelector('.totals h2').textContent = 'In the whole recording';
-    byId('runs').append(section);
-    this.section = section;
-    this.strips = section.querySelector('.strips');
-    this.cursor = section.querySelector('.cursor');
-    this.details = section.querySelector('.details');
-    this.canvases = {};
-    for (const strip of section.querySelectorAll('[data-strip]')) {
-      this.canvases[strip.dataset.strip] = strip.matches('canvas') ? strip : strip.querySelector('canvas');
-    }
-    new ResizeObserver(draw).observe(this.strips);
-    watchPointer(this);
-  }
-
-  get left() { return this.strips.clientWidth < 560 ? 44 : 52; }
-
-  /** The time that is shown, as the run counts. */
-  window() {
-    const end = view.follows ? this.run.now() - LAG : view.end + this.run.base;
-    return [end - view.span, end];
-  }
-
-  scale() {
-    const [from, to] = this.window();
-    return new TimeScale(from, to, this.strips.clientWidth, this.left);
-  }
-
-  draw(withTables) {
-    const { run, canvases } = this;
-    this.section.hidden = !run.head;
-    if (!run.head) return;
-    const scale = this.scale();
-    const now = run.now();
-    drawShare(canvases.share, run, scale, now);
-    const tallest = Math.max(...panels.map((panel) => (panel.run.head ? layout(panel.run.devices).height : 0)));
-    this.bars = drawLanes(canvases.lanes, run, scale, now, this.chosen ?? this.pointed, tallest);
-    drawMissed(canvases.missed, run, scale);
-    drawWaiting(canvases.waiting, run, scale, now);
-    drawRatio(canvases.ratio, run, scale);
-    drawAxis(canvases.axis, run, scale);
-    this.drawCursor(scale);
-    if (!withTables) return;
-    this.showOrigin();
-    showReadouts(this.section, run, scale.from, scale.to);
-    showTables(this.section, run, scale.from, scale.to);
-    this.showCaptions(scale);
-  }
-
-  drawCursor(scale) {
-    this.cursor.hidden = view.cursor === null;
-    if (view.cursor === null) return;
-    this.cursor.style.left = `${scale.left + view.cursor * (scale.right - scale.left)}px`;
-  }
-
-  showCaptions(scale) {
-    const at = view.cursor === null ? null : scale.from + view.cursor * (scale.to - scale.from);
-    const texts = captions(this.run, scale.from, scale.to, at);
-    const first = this.run.hasForgotten ? this.run.batches[0]?.staged : -Infinity;
-    texts.lanes = this.pointed ? this.words(this.pointed) : scale.from < first ? 'older batches are not kept'
-      : at === null ? '' : timeText(this.run, at, view.span / 500);
-    texts.ratio = 'band: median to 95 % bound; orange: beyond it';
-    for (const [name, text] of Object.entries(texts)) {
-      const value = this.section.querySelector(`[data-strip="${name}"] .value`);
-      if (value && value.textContent !== text) value.textContent = text;
-    }
-  }
-
-  words(batch) {
-    const took = (batch.end < 0 ? this.run.now() : batch.ended) - batch.staged;
-    const late = batch.late > 0 ? `, ${batch.late} of ${batch.late + batch.met} late` : '';
-    const predicted = batch.predicted === null ? '' : ` (predicted ${(batch.predicted - batch.staged).toFixed(1)})`;
-    return `${this.run.models[batch.model]} × ${batch.rows}, ${took.toFixed(1)} ms${predicted}${late}`;
-  }
-
-  showOrigin() {
-    const { head, policy } = this.run;
-    const origin = this.section.querySelector('.origin');
-    const seed = head.seed === undefined ? '' : `, seed ${head.seed}`;
-    const text = `${policy} · ${head.source === 'live' ? head.origin : `${head.origin}${seed}, simulated`}`
-      + (live ? '' : head.source === 'live' ? ', recorded' : '');
-    if (origin.textContent === text) return;
-    const name = document.createElement('b');
-    name.textContent = policy;
-    origin.replaceChildren(name, text.slice(policy.length));
-  }
-
-  barAt(x, y) {
-    return this.bars.findLast((bar) => x >= bar.left - 1 && x <= bar.right + 1 && y >= bar.top && y < bar.bottom);
-  }
-
-  choose(batch) {
-    this.chosen = batch;
-    if (batch) showBatch(this.details, this.run, batch, () => this.choose(null));
-    else this.details.hidden = true;
-    draw();
-  }
-
-  chooseOthers(t) {
-    const width = view.span / 60;
-    const found = this.run.others.filter((other) => Math.abs(other.end - t) < width);
-    if (!found.length) return;
-    this.chosen = null;
-    showOthers(this.details, this.run, found, () => this.choose(null));
-  }
-}
+let server = null;
+let following = null;
 
 // -- drawing ---------------------------------------------------------------------------------------------------------
 
-function draw() {
+onChange((withTables) => {
+  if (withTables) lastTables = 0;
   needsDrawing = true;
   ask();
-}
+});
 
 /** Asks the browser for the next frame of the screen, once. */
 function ask() {
@@ -179,12 +67,12 @@ function tick(time) {
 }
 
 function showState(moves) {
-  const run = panels[0].run;
+  const { run } = panels[0];
   const status = byId('status');
   let [name, words] = [state.name, state.words];
   if (!live) {
-    name = 'recorded';
-    words ||= panels.map((panel) => panel.run.head?.server ?? '').find(Boolean) ? 'recorded' : 'loading';
+    if (name !== 'lost') name = 'recorded';
+    words ||= panels.some((panel) => panel.run.head) ? 'recorded' : 'loading';
   } else if (name === 'live' && run.head) {
     const date = run.date(run.end);
     if (run.isQuiet() && date) {
@@ -197,132 +85,30 @@ function showState(moves) {
   status.dataset.state = name;
   if (status.textContent !== words) status.textContent = words;
   const arrived = run.totals ? run.totals[0][0] + run.totals[1][0] : 0;
-  byId('empty').hidden = !(live && state.name === 'live' && arrived === 0);
-  const span = view.span < 1000 ? `${view.span} ms` : view.span < 60000 ? `${view.span / 1000} s` : `${view.span / 60000} min`;
-  if (byId('span').textContent !== span) byId('span').textContent = span;
+  byId('empty').hidden = !(live && state.name === 'live' && run.head && arrived === 0);
+  const hint = run.models.length ? 'Nothing has happened yet. Send the server a request, and it shows here.'
+    : 'No model is loaded. Once the repository has one, and requests come for it, they show here.';
+  if (byId('empty').textContent !== hint) byId('empty').textContent = hint;
+  if (byId('span').textContent !== spanText()) byId('span').textContent = spanText();
+  byId('pause').hidden = !isServed;
   byId('pause').textContent = view.follows ? 'Pause' : 'Live';
-  byId('pause').setAttribute('aria-pressed', String(live && !view.follows));
+  byId('pause').setAttribute('aria-pressed', String(!view.follows));
   if (!moves) lastTables = 0;
 }
 
-// -- the view --------------------------------------------------------------------------------------------------------
-
-function stop() {
-  if (!view.follows) return;
-  view.end = panels[0].window()[1] - panels[0].run.base;
-  view.follows = false;
+/** Shows runs instead of what was shown. */
+function put(runs, names = []) {
+  for (const panel of panels) panel.section.remove();
+  panels.splice(0, panels.length, ...runs.map((run) => new Panel(run)));
+  panels.forEach((panel, index) => { panel.name = names[index]; });
+  document.body.classList.toggle('two', runs.length > 1);
 }
 
-function togglePause() {
-  if (!live) return;
-  if (view.follows) stop(); else view.follows = true;
-  draw();
-}
+// -- what people do --------------------------------------------------------------------------------------------------
 
-/** Changes the span around a place between 0 and 1. */
-function zoom(span, around) {
-  const next = Math.min(Math.max(span, 5), SPANS.at(-1));
-  if (!view.follows) view.end += (next - view.span) * (1 - around);
-  view.span = Number(next.toPrecision(3));
-  keepInside();
-  draw();
-}
-
-function step(direction) {
-  const next = direction > 0 ? SPANS.find((span) => span > view.span * 1.01) : SPANS.findLast((span) => span < view.span * 0.99);
-  if (next) zoom(next, view.follows ? 1 : view.cursor ?? 0.5);
-}
-
-function pan(share) {
-  stop();
-  view.end += share * view.span;
-  keepInside();
-  draw();
-}
-
-/** The view does not leave what there is. */
-function keepInside() {
-  if (view.follows) return;
-  const ends = panels.map(({ run }) => run.now() - run.base);
-  const starts = panels.map(({ run }) => (run.frames[0]?.t ?? 0) - run.base);
-  view.end = Math.min(view.end, Math.max(...ends) + view.span * 0.02);
-  view.end = Math.max(view.end, Math.min(...starts) + view.span * 0.5);
-}
-
-function watchPointer(panel) {
-  const { strips } = panel;
-  const pointers = new Map();
-  let moved = 0;
-  const place = (event) => {
-    const scale = panel.scale();
-    const x = event.clientX - strips.getBoundingClientRect().left;
-    return (x - scale.left) / (scale.right - scale.left);
-  };
-  const bar = (event) => {
-    const box = panel.canvases.lanes.getBoundingClientRect();
-    return panel.barAt(event.clientX - box.left, event.clientY - box.top);
-  };
-  strips.addEventListener('pointerdown', (event) => {
-    if (event.button > 0) return;
-    pointers.set(event.pointerId, event.clientX);
-    moved = 0;
-  });
-  strips.addEventListener('pointermove', (event) => {
-    const before = pointers.get(event.pointerId);
-    if (before !== undefined) {
-      moved += Math.abs(event.clientX - before);
-      if (pointers.size === 2) pinch(event, before);
-      else if (moved > 4) {
-        strips.setPointerCapture(event.pointerId);
-        strips.classList.add('dragging');
-        const scale = panel.scale();
-        pan((before - event.clientX) / (scale.right - scale.left));
-      }
-      pointers.set(event.pointerId, event.clientX);
-    }
-    const at = place(event);
-    view.cursor = at >= 0 && at <= 1 && event.pointerType !== 'touch' ? at : null;
-    panel.pointed = bar(event)?.batch ?? null;
-    lastTables = 0;
-    draw();
-  });
-  const pinch = (event, before) => {
-    const other = [...pointers].find(([id]) => id !== event.pointerId)[1];
-    const factor = Math.abs(before - other) / Math.max(8, Math.abs(event.clientX - other));
-    zoom(view.span * factor, place(event));
-  };
-  const up = (event) => {
-    pointers.delete(event.pointerId);
-    strips.classList.remove('dragging');
-  };
-  strips.addEventListener('pointerup', up);
-  strips.addEventListener('pointercancel', up);
-  strips.addEventListener('pointerleave', () => {
-    view.cursor = null;
-    panel.pointed = null;
-    lastTables = 0;
-    draw();
-  });
-  strips.addEventListener('click', (event) => {
-    if (moved > 4) return;
-    const found = bar(event);
-    if (found) return panel.choose(found.batch);
-    if (event.target === panel.canvases.missed) {
-      const scale = panel.scale();
-      return panel.chooseOthers(scale.from + place(event) * (scale.to - scale.from));
-    }
-    panel.choose(null);
-  });
-  strips.addEventListener('wheel', (event) => {
-    if (event.ctrlKey || event.metaKey || Math.abs(event.deltaY) > Math.abs(event.deltaX)) {
-      if (!event.ctrlKey && !event.metaKey && !event.shiftKey) return; // the page scrolls
-      event.preventDefault();
-      zoom(view.span * Math.exp(event.deltaY * 0.002), view.follows ? 1 : place(event));
-    } else {
-      event.preventDefault();
-      pan(event.deltaX / strips.clientWidth);
-    }
-  }, { passive: false });
+/** Back from files to the server is a page loaded anew. */
+function pauseOrGoBack() {
+  if (isServed && !live) location.reload(); else togglePause();
 }
 
 addEventListener('keydown', (event) => {
@@ -338,23 +124,56 @@ addEventListener('keydown', (event) => {
   actions[event.key]();
 });
 
-byId('pause').onclick = togglePause;
-byId('pause').hidden = !live;
+byId('pause').onclick = pauseOrGoBack;
 byId('in').onclick = () => step(-1);
 byId('out').onclick = () => step(1);
 byId('theme').onclick = switchTheme;
-onTheme(draw);
-document.addEventListener('visibilitychange', () => { if (!document.hidden) draw(); });
+byId('open').onclick = () => byId('file').click();
+byId('file').onchange = () => { open([...byId('file').files]); byId('file').value = ''; };
+onTheme(() => redraw());
+document.addEventListener('visibilitychange', () => { if (!document.hidden) redraw(); });
+
+addEventListener('dragover', (event) => {
+  if (!event.dataTransfer.types.includes('Files')) return;
+  event.preventDefault();
+  document.body.classList.add('dropping');
+});
+addEventListener('dragleave', (event) => { if (!event.relatedTarget) document.body.classList.remove('dropping'); });
+addEventListener('drop', (event) => {
+  event.preventDefault();
+  document.body.classList.remove('dropping');
+  open([...event.dataTransfer.files]);
+});
 
 // -- where it comes from ---------------------------------------------------------------------------------------------
 
-for (let index = 0; index < Math.max(1, recorded); index++) panels.push(new Panel(index));
-document.body.classList.toggle('two', recorded > 1);
+/** Takes what the server sends. */
+function take(run, name, data) {
+  if (name === 'head') {
+    if (data.strait_watch !== STREAM_VERSION || (server !== null && data.server !== server)) {
+      // Another program than the one that this page came from.
+      if (server !== null) return location.reload();
+      state = { name: 'lost', words: `this page does not read what ${data.server} sends; load it anew` };
+      return redraw();
+    }
+    server = data.server;
+    const isSame = run.isSameClock(data);
+    for (const panel of panels) panel.choose(null);
+    run.take(name, data);
+    // Of a server that was started anew there is nothing where the view stood.
+    if (!isSame) view.follows = true;
+  } else {
+    run.take(name, data);
+  }
+  redraw();
+}
 
 async function watch() {
   byId('login').hidden = true;
   const { run } = panels[0];
-  await follow('/v2/strait/events', (name, data) => { run.take(name, data); draw(); }, (name, words = '') => {
+  following = new AbortController();
+  const { signal } = following;
+  await follow('/v2/strait/events', (name, data) => take(run, name, data), (name, words = '') => {
     state = { name, words };
     if (name === 'lost') state.words = `${words}; trying again`;
     if (name === 'token') {
@@ -363,8 +182,8 @@ async function watch() {
       byId('token').focus();
       state = { name: 'lost', words: 'a token is needed' };
     }
-    draw();
-  });
+    redraw();
+  }, signal);
 }
 
 async function load() {
@@ -373,10 +192,41 @@ async function load() {
   } catch (error) {
     state = { name: 'lost', words: `a recording cannot be read: ${error.message}` };
   }
-  const longest = Math.max(...panels.map(({ run }) => run.now() - run.base));
-  view.span = Math.min(Math.max(Number(longest.toPrecision(3)), 50), SPANS.at(-1));
-  view.end = view.span;
-  draw();
+  showAll();
+  redraw(true);
+}
+
+/** Shows files instead of what is shown; where one cannot be read all stays, and the reason is told. */
+async function open(files) {
+  if (!files.length) return;
+  const note = byId('note');
+  note.hidden = true;
+  const tell = (words) => {
+    note.textContent = words;
+    note.hidden = false;
+  };
+  if (files.length > MOST_FILES) return tell(`${files.length} files were dropped; one or two recordings can be shown.`);
+  const runs = [];
+  const cut = [];
+  tell(`Reading ${files.map((file) => file.name).join(' and ')} …`);
+  for (const file of files) {
+    const run = new Run(false);
+    try {
+      if (!await readRecording(file, (name, data) => run.take(name, data))) cut.push(file.name);
+    } catch (error) {
+      return tell(`${file.name}: ${error.message}`);
+    }
+    runs.push(run);
+  }
+  note.hidden = true;
+  following?.abort();
+  byId('login').hidden = true;
+  live = false;
+  state = { name: 'recorded', words: '' };
+  put(runs, files.map((file) => file.name));
+  if (cut.length) tell(`Of ${cut.join(' and ')} the first ten minutes are shown; strait watch --from shows what comes later.`);
+  showAll();
+  redraw(true);
 }
 
 byId('login').onsubmit = (event) => {
@@ -386,8 +236,10 @@ byId('login').onsubmit = (event) => {
   watch();
 };
 
+view.follows = live;
+put(Array.from({ length: Math.max(1, recorded) }, () => new Run(live)));
 if (live) watch(); else load();
-draw();
+redraw();
 
 /** For tests: what the page knows, as it draws it. */
 globalThis.strait = { panels, view };

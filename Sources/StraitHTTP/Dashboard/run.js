@@ -9,13 +9,19 @@ const [ARRIVED, MET, LATE, FAILED] = [0, 1, 2, 3];
 const SHED = 5;
 
 const MOST_FRAMES = 3000; // ten minutes
+/** Of all frames that are kept: streams that something was counted of, and queues. Some 30 bytes each. */
+const MOST_CELLS = 600_000;
 const MOST_BATCHES = 40000;
 const MOST_OTHERS = 3000;
+const MOST_POLICIES = 100;
+/** Words of a frame for each stream that something was counted of: the stream, then what. */
+const CELL = 1 + WIDTH;
 
 /** Sums of one class: what was counted, and the shares of it that people ask for. */
 export class Sums {
   constructor() { this.n = new Float64Array(WIDTH); }
 
+  /** Adds counts, from a place in a list on. */
   add(counts, from) { for (let i = 0; i < WIDTH; i++) this.n[i] += counts[from + i]; }
 
   get arrived() { return this.n[ARRIVED]; }
@@ -26,6 +32,41 @@ export class Sums {
   get missed() { return this.late + this.failed + this.shed; }
   /** The share in time of those that were not taken back; null where there was none. */
   get share() { const all = this.met + this.missed; return all > 0 ? this.met / all : null; }
+}
+
+/** A batch. Its requests are kept as they were told, and made when somebody looks. */
+class Batch {
+  constructor([device, lane, model, cls, rows, staged, copied, done, ended, predicted, median, bound, end, met, late, requests], t) {
+    const at = (instant) => (instant === null ? null : t + instant / 1000);
+    this.device = device;
+    this.lane = lane;
+    this.model = model;
+    this.cls = cls;
+    this.rows = rows;
+    this.staged = at(staged);
+    this.copied = at(copied);
+    this.done = at(done);
+    this.ended = at(ended);
+    this.predicted = at(predicted);
+    this.median = at(median);
+    this.bound = at(bound);
+    this.end = end;
+    this.met = met;
+    this.late = late;
+    this.told = requests?.length ? requests.flat() : null;
+    this.t = t;
+  }
+
+  get requests() {
+    const found = [];
+    const more = { model: this.model, cls: this.cls, end: this.ended };
+    for (let i = 0; i < (this.told?.length ?? 0); i += 4) found.push(request(this.told.slice(i, i + 4), this.t, more));
+    return found;
+  }
+}
+
+function request([number, at, due, outcome], t, more) {
+  return { number, at: t + at / 1000, due: due === null ? null : t + due / 1000, outcome, ...more };
 }
 
 export class Run {
@@ -42,6 +83,7 @@ export class Run {
     this.policy = '';
     this.counts = new Map();
     this.frames = [];
+    this.cells = 0;
     this.batches = [];
     this.others = [];
     this.running = [];
@@ -86,20 +128,26 @@ export class Run {
     if (frame.models) this.models = frame.models;
     if (frame.policy && frame.policy !== this.policy) {
       this.policies.push({ t, name: frame.policy });
+      if (this.policies.length > MOST_POLICIES) this.policies.shift();
       this.policy = frame.policy;
     }
     this.alert = frame.alert === true;
     this.totals = frame.total;
     this.queue = frame.queue;
-    this.running = (frame.run ?? []).map((batch) => this.batch(batch, t));
+    this.running = (frame.run ?? []).map((batch) => new Batch(batch, t));
     this.takeDevices(frame, t);
     const usual = this.head.frame_ms;
     const wasSkipped = last && frame.n !== last.n + 1;
     const kept = {
       t, n: frame.n, dt: last ? (wasSkipped ? t - last.t : Math.min(t - last.t, 1.5 * usual)) : usual,
-      deltas: [], sums: new Float64Array(2 * WIDTH), waiting: [0, 0], byStream: frame.queue,
+      deltas: null, sums: new Int32Array(2 * WIDTH), waiting: [0, 0], queues: new Int32Array(2 * frame.queue.length),
     };
-    for (const [, cls, waiting] of frame.queue) kept.waiting[cls] += waiting;
+    const deltas = [];
+    frame.queue.forEach(([model, cls, waiting], index) => {
+      kept.waiting[cls] += waiting;
+      kept.queues[2 * index] = model * 2 + cls;
+      kept.queues[2 * index + 1] = waiting;
+    });
     for (const [model, cls, ...counts] of frame.count) {
       const stream = model * 2 + cls;
       const before = this.counts.get(stream);
@@ -108,30 +156,19 @@ export class Run {
       if (isFirst && frame.n > 0) continue;
       const delta = before ? counts.map((count, index) => count - before[index]) : counts;
       if (!delta.some((count) => count !== 0)) continue;
-      kept.deltas.push([stream, ...delta]);
+      deltas.push(stream, ...delta);
       for (let i = 0; i < WIDTH; i++) kept.sums[cls * WIDTH + i] += delta[i];
     }
+    kept.deltas = Int32Array.from(deltas);
     this.frames.push(kept);
+    this.cells += Run.cells(kept);
     this.end = t;
-    for (const batch of frame.batch) this.batches.push(this.batch(batch, t));
+    for (const batch of frame.batch) this.batches.push(new Batch(batch, t));
     this.untold += frame.untold ?? 0;
     for (const [number, at, due, outcome, model, cls, end] of frame.other ?? []) {
-      this.others.push(this.request([number, at, due, outcome], t, { model, cls, end: t + end / 1000 }));
+      this.others.push(request([number, at, due, outcome], t, { model, cls, end: t + end / 1000 }));
     }
     if (this.live) this.forget();
-  }
-
-  batch([device, lane, model, cls, rows, staged, copied, done, ended, predicted, median, bound, end, met, late, requests], t) {
-    const at = (instant) => (instant === null ? null : t + instant / 1000);
-    return {
-      device, lane, model, cls, rows, staged: at(staged), copied: at(copied), done: at(done), ended: at(ended),
-      predicted: at(predicted), median: at(median), bound: at(bound), end, met, late,
-      requests: requests ? requests.map((request) => this.request(request, t, { model, cls, end: at(ended) })) : [],
-    };
-  }
-
-  request([number, at, due, outcome], t, more) {
-    return { number, at: t + at / 1000, due: due === null ? null : t + due / 1000, outcome, ...more };
   }
 
   takeDevices(frame, t) {
@@ -148,8 +185,17 @@ export class Run {
     this.states = now;
   }
 
+  /** How much a frame tells. */
+  static cells(frame) { return frame.deltas.length / CELL + frame.queues.length / 2; }
+
+  /** Forgets the oldest, a part at a time: of many models less than ten minutes are kept. */
   forget() {
-    if (this.frames.length > MOST_FRAMES * 1.1) this.frames = this.frames.slice(-MOST_FRAMES);
+    if (this.frames.length > MOST_FRAMES * 1.1 || this.cells > MOST_CELLS * 1.1) {
+      let from = Math.max(0, this.frames.length - MOST_FRAMES);
+      for (let i = 0; i < from; i++) this.cells -= Run.cells(this.frames[i]);
+      while (this.cells > MOST_CELLS && from < this.frames.length - 1) this.cells -= Run.cells(this.frames[from++]);
+      this.frames = this.frames.slice(from);
+    }
     if (this.batches.length > MOST_BATCHES * 1.2) {
       this.batches = this.batches.slice(-MOST_BATCHES);
       this.hasForgotten = true;
@@ -158,6 +204,13 @@ export class Run {
     const first = this.frames[0].t;
     if (this.outages.length > 200) this.outages = this.outages.slice(-100);
     this.outages = this.outages.filter((outage) => outage.to === null || outage.to > first);
+  }
+
+  /** Whether a head is of the same server start as what is here: its times go on. */
+  isSameClock(head) {
+    if (!this.head?.calendar_ms || !head.calendar_ms) return false;
+    const began = (one) => one.calendar_ms - one.at / 1000;
+    return Math.abs(began(this.head) - began(head)) < 1000;
   }
 
   // -- the time ------------------------------------------------------------------------------------------------------
@@ -177,6 +230,19 @@ export class Run {
 
   /** Whether nothing has come for so long that the picture stands still. */
   isQuiet() { return !this.live || this.offset === null || performance.now() + this.offset > this.end + 2000; }
+
+  /** When the last thing happened: a simulation's frames may go on after that. */
+  lastEvent() {
+    const frame = this.frames.findLast((one) => one.deltas.length > 0);
+    return Math.max(frame?.t ?? this.base, this.batches.at(-1)?.ended ?? this.base);
+  }
+
+  /** Where round times are counted from: on a live server those of the day. */
+  get roundBase() {
+    if (!this.live || !this.head?.calendar_ms) return this.base;
+    const hour = 3_600_000;
+    return -((this.head.calendar_ms - this.head.at / 1000) % hour);
+  }
 
   /** The time on the calendar, where that is known. */
   date(t) {
@@ -238,14 +304,15 @@ export class Run {
   modelSums(from, to) {
     const sums = this.models.map(() => [new Sums(), new Sums()]);
     for (const frame of this.framesOf(from, to)) {
-      for (const delta of frame.deltas) sums[delta[0] >> 1]?.[delta[0] & 1].add(delta, 1);
+      const { deltas } = frame;
+      for (let i = 0; i < deltas.length; i += CELL) sums[deltas[i] >> 1]?.[deltas[i] & 1].add(deltas, i + 1);
     }
     return sums;
   }
 
   /** Sums by class for each bin of a time; bins begin at multiples of their width. */
   bins(from, to, width) {
-    const start = Math.floor((from - this.base) / width) * width + this.base;
+    const start = Math.floor((from - this.roundBase) / width) * width + this.roundBase;
     const bins = [];
     for (let t = start; t < to; t += width) bins.push({ t, to: t + width, sums: [new Sums(), new Sums()] });
     for (const frame of this.framesIn(start, start + bins.length * width)) {

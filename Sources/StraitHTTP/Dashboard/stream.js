@@ -48,15 +48,15 @@ export async function readAll(path, take) {
 }
 
 /**
- * Follows a live server for ever, coming back when the connection breaks.
+ * Follows a live server until `signal` ends it, coming back when the connection breaks.
  * `told` hears 'live', 'lost' with words, or 'token' with words; then `follow` ends, to be called again.
  */
-export async function follow(path, take, told) {
+export async function follow(path, take, told, signal) {
   let pause = 500;
   for (;;) {
     let words = 'the connection was closed';
     try {
-      const answer = await get(path);
+      const answer = await get(path, { signal });
       if (answer.status === 401 || answer.status === 403) {
         told('token', token ? 'The server does not take this token.' : '');
         return;
@@ -72,8 +72,10 @@ export async function follow(path, take, told) {
     } catch (error) {
       words = 'the server cannot be reached';
     }
+    if (signal?.aborted) return;
     told('lost', words);
     await new Promise((done) => setTimeout(done, pause));
+    if (signal?.aborted) return;
     pause = Math.min(pause * 2, 8000);
   }
 }

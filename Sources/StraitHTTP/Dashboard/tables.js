@@ -93,18 +93,38 @@ const MOST_MODELS = 40;
 function showModels(table, run, from, to) {
   const sums = run.modelSums(from, to);
   const waiting = new Map();
-  for (const [model, , value] of run.frameAt(to)?.byStream ?? []) waiting.set(model, (waiting.get(model) ?? 0) + value);
+  const queues = run.frameAt(to)?.queues ?? [];
+  for (let i = 0; i < queues.length; i += 2) waiting.set(queues[i], queues[i + 1]);
   const seconds = run.seconds(from, to);
   const share = (sum, cls) => (sum.share === null ? null : { meter: sum.share, cls, text: `${percent(sum.share)} %` });
   const rows = run.models.map((name, model) => {
     const arrived = sums[model][0].arrived + sums[model][1].arrived;
     return { arrived, row: [{ text: name, title: name }, share(sums[model][0], 'high'), share(sums[model][1], 'low'),
-      perSecond(arrived / seconds), waiting.get(model) ?? 0] };
+      perSecond(arrived / seconds), waits(waiting.get(model * 2) ?? 0, waiting.get(model * 2 + 1) ?? 0)] };
   });
   const told = rows.length > MOST_MODELS ? rows.toSorted((a, b) => b.arrived - a.arrived).slice(0, MOST_MODELS) : rows;
   const rest = rows.length - told.length;
+  showEquity(table.parentElement.querySelector('.equity'), run, sums);
   fill(table, ['', 'high', 'low', '/s', 'waiting'],
     told.map(({ row }) => row).concat(rest > 0 ? [[`and ${rest} more`, null, null, null, null]] : []));
+}
+
+/** How many of a model wait: high, then low. */
+function waits(high, low) {
+  return high + low === 0 ? 0 : { text: `${count(high)} + ${count(low)}`, title: `${whole(high)} high, ${whole(low)} low` };
+}
+
+/** How evenly models fare: the worst and the best of each class. */
+function showEquity(node, run, sums) {
+  const parts = ['high', 'low'].map((name, cls) => {
+    const known = sums.map((of, model) => [of[cls].share, run.models[model]]).filter(([share]) => share !== null);
+    if (known.length < 2) return null;
+    known.sort((a, b) => a[0] - b[0]);
+    const [worst, best] = [known[0], known.at(-1)];
+    return worst[0] === best[0] ? `${name} all ${percent(worst[0])}\u00a0%`
+      : `${name} ${percent(worst[0])}\u00a0% (${worst[1]}) to ${percent(best[0])}\u00a0%`;
+  }).filter(Boolean);
+  say(node, parts.length ? `Worst model to best: ${parts.join('; ')}` : '');
 }
 
 function showReasons(table, run, from, to) {
@@ -114,14 +134,19 @@ function showReasons(table, run, from, to) {
     count(reasonCount(reason, sums[0])), count(reasonCount(reason, sums[1]))]));
 }
 
-/** What tells devices apart: their names without what all begin with. */
-function shortNames(names) {
+/** What tells devices apart: their names from the first word on that is not the same in all. */
+export function shortNames(names) {
   if (names.length < 2) return names;
-  let common = names[0];
-  for (const name of names) while (!name.startsWith(common)) common = common.slice(0, -1);
-  const cut = Math.max(common.lastIndexOf('(') + 1, common.lastIndexOf(', ') + 2 * common.includes(', '));
-  const bracket = common[cut - 1] === '(';
-  return names.map((name) => (cut === 0 ? name : bracket ? name.slice(cut).replace(/\)$/, '') : name.slice(cut)));
+  const words = names.map((name) => name.split(' '));
+  const shortest = Math.min(...words.map((of) => of.length));
+  let front = 0;
+  while (front < shortest && words.every((of) => of[front] === words[0][front])) front += 1;
+  // Where one name is the beginning of another, all that stands behind the last comma stays.
+  if (front === shortest) {
+    front -= 1;
+    while (front > 0 && !words[0][front - 1].endsWith(',')) front -= 1;
+  }
+  return words.map((of) => of.slice(front).join(' ').replace(/^\((.*)\)$/, '$1'));
 }
 
 function showDevices(table, run, from, to) {

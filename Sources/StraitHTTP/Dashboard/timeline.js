@@ -6,11 +6,14 @@ import { colours } from './theme.js';
 
 const HEAD = 16;
 const GAP = 7;
+/** What is left free above and below a bar. */
+const inset = (row) => (row >= 5 ? 1 : row >= 2 ? 0.5 : 0);
 
 /** Where each lane's row is. */
 export function layout(devices) {
   const lanes = devices.reduce((sum, device) => sum + device.lanes, 0);
-  const row = lanes <= 8 ? 20 : lanes <= 12 ? 16 : lanes <= 20 ? 12 : lanes <= 40 ? 9 : lanes <= 80 ? 7 : 5;
+  // However many there are, all of them together stay about as tall as a screen.
+  const row = lanes <= 8 ? 20 : lanes <= 12 ? 16 : lanes <= 20 ? 12 : lanes <= 40 ? 9 : lanes <= 80 ? 7 : Math.min(5, 640 / lanes);
   let y = 0;
   const rows = devices.map((device, index) => {
     const top = y + HEAD;
@@ -27,7 +30,7 @@ export function drawLanes(canvas, run, scale, now, marked, tallest) {
   const sheet = begin(canvas, height);
   if (!sheet) return [];
   const { pen, width } = sheet;
-  timeGrid(pen, scale, run.base, 0, height);
+  timeGrid(pen, scale, run, 0, height);
   rows.forEach((device, index) => drawDevice(pen, run, scale, device, index, row, now));
   pen.save();
   pen.beginPath();
@@ -50,7 +53,7 @@ function drawDevice(pen, run, scale, device, index, row, now) {
   pen.fillText(reason ? `${device.name} is out of service: ${reason}` : device.name, 0, device.top - HEAD / 2);
   pen.fillStyle = colours.faint;
   for (let lane = 0; lane < device.lanes; lane++) {
-    pen.fillRect(scale.left, device.top + lane * row + 1, scale.right - scale.left, row - 2);
+    pen.fillRect(scale.left, device.top + lane * row + inset(row), scale.right - scale.left, row - 2 * inset(row));
     if (row < 11) continue;
     pen.fillStyle = colours.soft;
     pen.textAlign = 'right';
@@ -87,8 +90,8 @@ function hatch(pen, x, y, width, height) {
 function drawBatch(pen, run, scale, rows, row, batch, ended, bars, isRunning = false) {
   const device = rows[batch.device];
   if (!device) return;
-  const y = device.top + batch.lane * row + 1;
-  const height = row - 2;
+  const y = device.top + batch.lane * row + inset(row);
+  const height = row - 2 * inset(row);
   const left = scale.x(batch.staged);
   const copied = scale.x(batch.copied ?? batch.staged);
   const done = scale.x(batch.done ?? ended);
@@ -113,7 +116,7 @@ function drawBatch(pen, run, scale, rows, row, batch, ended, bars, isRunning = f
   if (batch.late > 0) {
     pen.fillStyle = colours.late;
     const share = batch.late / (batch.late + batch.met);
-    const foot = Math.max(2, Math.round(height * 0.3));
+    const foot = Math.min(height, Math.max(2, Math.round(height * 0.3)));
     pen.fillRect(copied, y + height - foot, Math.max((done - copied - seam) * share, 2), foot);
   }
   if (isRunning && batch.bound !== null && ended > batch.bound) {
