@@ -132,14 +132,13 @@ function ownWords(run, request) {
 /** What the server tells of a request: its words, then what was weighed when it was passed over or taken. */
 function story(decision) {
   const words = Array.isArray(decision.words) ? decision.words : [decision.words ?? ''];
-  // What the terms mean is told below the table.
-  const nodes = words.filter((line) => !TERMS.some(([, , begin]) => line.startsWith(begin))).map((line) => el('p', {}, String(line)));
+  // Of a batch that ran the terms stand above, and in the words; of one that did not, in a table that explains them.
   const last = decision.weighed?.at(-1);
-  if (!last?.own) return nodes;
-  const rows = [['with this request', last.own]];
-  if (last.chosen && !last.chosen_had_it) rows.push([`chosen: ${name(last.chosen)}`, last.chosen]);
-  for (const other of last.passed_over ?? []) rows.push([`displaced: ${name(other)}`, other]);
-  return [...nodes, weighed(rows)];
+  const isPassedOver = last?.own && last.chosen && !last.chosen_had_it;
+  const isTerm = (line) => TERMS.some(([, , begin]) => line.startsWith(begin));
+  const nodes = words.filter((line) => !isTerm(line)).map((line) => el('p', {}, String(line)));
+  if (!isPassedOver) return nodes;
+  return [...nodes, weighed([['with this request', last.own], [`chosen: ${name(last.chosen)}`, last.chosen]])];
 }
 
 /** An option as people name it. */

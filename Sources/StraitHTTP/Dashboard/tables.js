@@ -106,7 +106,7 @@ function showModels(table, run, from, to) {
   const rest = rows.length - told.length;
   showEquity(table.parentElement.querySelector('.equity'), run, sums);
   fill(table, ['', 'high', 'low', '/s', 'waiting'],
-    told.map(({ row }) => row).concat(rest > 0 ? [[`and ${rest} more`, null, null, null, null]] : []));
+    told.map(({ row }) => row).concat(rest > 0 ? [[`and ${rest} that are less busy`, null, null, null, null]] : []));
 }
 
 /** How many of a model wait: high, then low. */
