@@ -286,6 +286,18 @@ KNOWN = """JSON.stringify([strait.panels[0].run.totals, strait.panels[0].run.fra
    one.requests.map((request) => [request.number, request.outcome])])])"""
 
 
+def test_a_part_of_a_recording_counts_that_part(browser, recordings):
+    begins = END_MS - 1000
+    lines = [json.loads(line) for line in recordings[0].read_text().splitlines()]
+    came = sum("arrival" in line and line["at_ms"] > begins for line in lines)
+    with watched(recordings[0], arguments=("--from", "1", "--seconds", "5")) as address:
+        page = browser.page(address)
+        page.until(f"{RUN}.frames.length >= 5")
+        assert page.value(f"{RUN}.classSums(0, 1e12).reduce((sum, of) => sum + of.arrived, 0)") == came
+        assert page.value(f"{RUN}.batches.every((batch) => batch.ended > {begins})")
+        page.close()
+
+
 def test_a_dropped_recording_is_what_watch_shows(browser, traffic, recordings):
     with watched(recordings[0]) as address:
         page = browser.page(address)

@@ -165,7 +165,11 @@ internal import Testing
         for second in 0..<10 { recording.append(arrival(Double(second) * 1000 + 100, 0, .low, due: 1e6)) }
         recording.end = ms(10_000)
         let watched = WatchedRecording(recording, window: ms(2000)..<ms(4000), server: "s")
-        #expect(watched.frames.count == 10)
+        #expect(watched.frames.count == 11, "one at its beginning, then one each 200 ms")
+        let first = watched.frames.first.map(text) ?? ""
+        #expect(first.contains("\"t\":2000000,\"n\":25,"), "not the first of all: its counts are of before")
+        #expect(first.contains("\"count\":[[0,1,2,") && first.contains("\"queue\":[[0,1,2]]"))
+        #expect(first.contains("\"batch\":[]"))
         #expect(watched.frames.last.map { text($0).contains("\"t\":4000000,") } == true)
     }
 

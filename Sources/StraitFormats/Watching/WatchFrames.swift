@@ -42,6 +42,13 @@ package struct WatchFrames: Sendable {
     /// Takes up a record.
     package mutating func take(_ record: Recording.Record) { tally.take(record) }
 
+    /// Leaves out what was taken up before the first frame: it is counted, and which batches it was is not told. Who reads
+    /// a first frame that is not number 0 knows that its counts are of before.
+    package mutating func skip() {
+        tally.noteFrame()
+        sequence = Self.keyInterval
+    }
+
     /// Whether a frame would tell nothing new.
     package func isQuiet(_ glance: WatchGlance) -> Bool { !tally.isFresh && glance.looksLike(last) }
 

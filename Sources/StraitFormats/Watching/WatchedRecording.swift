@@ -33,13 +33,20 @@ package struct WatchedRecording: Sendable {
         var messages = WatchFrames(recording.head, detailBytes: Self.detailBytes)
         head = messages.headMessage(interval: Self.interval, now: start, server: server)
         var queues = RecordedQueues(recording, from: start, interval: Self.interval)
-        var boundary = start + Self.interval
+        // What came before is counted, and told in a frame of its own: it is not of the first fifth of a second.
+        let isPart = start > recording.head.start
+        var boundary = isPart ? start : start + Self.interval
         var frames: [JSONText] = []
         func close(_ messages: inout WatchFrames) {
             var glance = WatchGlance()
             glance.at = min(boundary, end)
             glance.policy = recording.head.policy
-            glance.queues = queues.next()
+            if isPart, boundary == start {
+                messages.skip()
+                glance.queues = queues.current
+            } else {
+                glance.queues = queues.next()
+            }
             frames.append(messages.frame(glance))
             boundary = boundary + Self.interval
         }
@@ -101,7 +108,11 @@ private struct RecordedQueues {
     private mutating func change(
         _ stream: Int, by step: Int, at instant: Instant, _ start: Instant, _ interval: Duration
     ) {
-        let place = max(0, Int((instant - start).nanoseconds - 1) / Int(interval.nanoseconds))
+        guard instant > start else {
+            waiting[stream, default: 0] += step
+            return
+        }
+        let place = Int((instant - start).nanoseconds - 1) / Int(interval.nanoseconds)
         guard place < Int(WatchedRecording.longest.nanoseconds / interval.nanoseconds) else { return }
         while changes.count <= place { changes.append([:]) }
         changes[place][stream, default: 0] += step
@@ -113,7 +124,12 @@ private struct RecordedQueues {
             for (stream, step) in changes[frame] { waiting[stream, default: 0] += step }
         }
         frame += 1
-        return waiting.filter { $0.value > 0 }.sorted { $0.key < $1.key }.map { stream, count in
+        return current
+    }
+
+    /// The queues at the end of the last frame, or at the beginning.
+    var current: [WatchGlance.Queue] {
+        waiting.filter { $0.value > 0 }.sorted { $0.key < $1.key }.map { stream, count in
             WatchGlance.Queue(
                 model: stream / RequestClass.allCases.count,
                 RequestClass(rawValue: stream % RequestClass.allCases.count) ?? .low, waiting: count)

@@ -204,7 +204,8 @@ export function ratioTop(run, from, to) {
   if (batches.length === 0) return 1.5;
   const step = Math.ceil(batches.length / 1000);
   const sorted = batches.filter((_, index) => index % step === 0).map(ratio).sort((a, b) => a - b);
-  const high = Math.max(sorted[Math.floor(sorted.length * 0.98)], 1 / Math.max(sorted[Math.floor(sorted.length * 0.02)], 0.01));
+  const bound = batches.reduce((sum, batch) => sum + (batch.bound - batch.staged) / (batch.predicted - batch.staged), 0) / batches.length;
+  const high = Math.max(bound, sorted[Math.floor(sorted.length * 0.98)], 1 / Math.max(sorted[Math.floor(sorted.length * 0.02)], 0.01));
   return [1.5, 2, 4].find((most) => high <= most * 0.92) ?? 8;
 }
 
