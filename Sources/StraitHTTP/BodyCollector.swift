@@ -46,12 +46,14 @@ struct BodyCollector {
         case malformed(ProtocolError)
     }
 
-    /// Adds bytes.
+    /// Adds bytes; of compressed ones only as many as swell to ``HTTPLimits/inflatedAtOnce``.
     ///
+    /// - Parameter chunk: afterwards what of it was not added.
+    /// - Returns: whether all is added; else the rest is to be, before anything else.
     /// - Complexity: O(bytes); amortised over a body, each byte is copied at most twice where its length was not
     ///   announced or is beyond what is taken beforehand, else once.
-    mutating func append(_ chunk: ByteBuffer) throws(Problem) {
-        if let decompressor { return try append(chunk, through: decompressor) }
+    mutating func append(_ chunk: inout ByteBuffer) throws(Problem) -> Bool {
+        if let decompressor { return try append(&chunk, through: decompressor) }
         let added = chunk.readableBytes
         guard count + added <= limit else { throw .tooLong }
         let slab = try room(for: count + added)
@@ -59,30 +61,35 @@ struct BodyCollector {
             UnsafeMutableRawBufferPointer(rebasing: slab.bytes[(offset + count)...]).copyMemory(from: bytes)
         }
         count += added
+        return true
     }
 
-    private mutating func append(_ chunk: ByteBuffer, through decompressor: Decompressor) throws(Problem) {
-        var used = 0
-        repeat {
+    private mutating func append(
+        _ chunk: inout ByteBuffer, through decompressor: Decompressor
+    ) throws(Problem) -> Bool {
+        var written = 0
+        while written < HTTPLimits.inflatedAtOnce {
             // One byte beyond the limit tells a body that is too long from one that just fits.
-            let free = min(max(HTTPLimits.firstBodyBytes, count), limit + 1 - count)
+            let free = min(
+                max(HTTPLimits.firstBodyBytes, count), limit + 1 - count, HTTPLimits.inflatedAtOnce - written)
             let slab = try room(for: count + free)
             let target = UnsafeMutableRawBufferPointer(rebasing: slab.bytes[(offset + count)..<(offset + count + free)])
             // NIO's function throws no typed errors.
             let outcome = chunk.withUnsafeReadableBytes { bytes -> Result<(used: Int, written: Int), Problem> in
-                let rest = UnsafeRawBufferPointer(rebasing: bytes[used...])
                 do throws(ProtocolError) {
-                    return .success(try decompressor.decompress(rest, into: target))
+                    return .success(try decompressor.decompress(bytes, into: target))
                 } catch {
                     return .failure(.malformed(error))
                 }
             }
             let done = try outcome.get()
-            used += done.used
+            chunk.moveReaderIndex(forwardBy: done.used)
             count += done.written
+            written += done.written
             guard count <= limit else { throw .tooLong }
-            if used == chunk.readableBytes, done.written < free { return }
-        } while true
+            if chunk.readableBytes == 0, done.written < free { return true }
+        }
+        return false
     }
 
     /// The collected body: the slab, and where in it the body lies.
@@ -91,10 +98,19 @@ struct BodyCollector {
         return (try room(for: count), offset..<(offset + count))
     }
 
+    /// A body of which this share has come gets the memory for all of it: each growth copies what is there.
+    private static let earnest = 8
+
     private mutating func room(for needed: Int) throws(Problem) -> Slab {
         if let slab, slab.bytes.count >= offset + needed { return slab }
-        let expected = min(announced ?? 0, limit, HTTPLimits.firstBodyBytes)
-        let size = slab == nil ? max(needed, expected) : max(needed, min(2 * needed, announced ?? limit))
+        let size: Int
+        if let announced, needed <= announced, needed >= announced / Self.earnest {
+            size = announced
+        } else if slab == nil {
+            size = max(needed, min(announced ?? 0, limit, HTTPLimits.firstBodyBytes))
+        } else {
+            size = max(needed, min(2 * needed, announced ?? limit))
+        }
         let larger: Slab
         do { larger = try pool.take(offset + size) } catch { throw .noMemory }
         if let slab {

@@ -11,32 +11,42 @@ internal import StraitServing
 extension ConnectionHandler {
     /// Replies why a body cannot be collected.
     func refuse(
-        _ problem: BodyCollector.Problem, of model: ServedModel, _ context: ChannelHandlerContext,
+        _ problem: BodyCollector.Problem, of inference: Inference, _ context: ChannelHandlerContext,
         isComplete: Bool = false
     ) {
         let refusal: Refusal
         switch problem {
         case .tooLong:
-            service.engine.noteRefused(Self.tooLarge(limits.bodyBytes), nil, model: model)
-            return refuseBody(context, limit: limits.bodyBytes)
+            let error = Self.tooLarge(limits.bodyBytes)
+            service.engine.noteRefused(error, nil, model: inference.model)
+            inference.span?.noteFailure(error)
+            return refuseBody(context, limit: limits.bodyBytes, inference.span)
         case .noMemory:
             refusal = Refusal(
                 ProtocolError(.resourceExhausted, "the server's tensor memory is full"), retryAfter: .seconds(1))
         case .malformed(let error): refusal = Refusal(error)
         }
-        service.engine.noteRefused(refusal.error, nil, model: model)
-        if isComplete { send(HTTPReply(refusal), context) } else { discard(HTTPReply(refusal), context) }
+        service.engine.noteRefused(refusal.error, nil, model: inference.model)
+        inference.span?.noteFailure(refusal.error)
+        if isComplete { return send(HTTPReply(refusal), context, inference.span) }
+        inference.span?.end(status: refusal.error.httpStatus)
+        discard(HTTPReply(refusal), context)
     }
 
-    /// Replies when the rest of the request has come; a client that is still sending would not hear it.
+    /// Replies when the rest of the request has come; a client that is still sending would not hear it. One that waits to
+    /// be let send is told at once, and that nothing is read of what it may send all the same.
     func discard(_ reply: HTTPReply, _ context: ChannelHandlerContext) {
+        if waitsForLeave {
+            keepAlive = false
+            return send(reply, context)
+        }
         state = .discarding(reply, bytesLeft: limits.bodyBytes)
     }
 
     /// Replies at once and ends the connection: more would come than is worth reading.
-    func refuseBody(_ context: ChannelHandlerContext, limit: Int) {
+    func refuseBody(_ context: ChannelHandlerContext, limit: Int, _ span: RequestSpan? = nil) {
         keepAlive = false
-        send(HTTPReply(Self.tooLarge(limit)), context)
+        send(HTTPReply(Self.tooLarge(limit)), context, span)
     }
 
     static func tooLarge(_ limit: Int) -> ProtocolError {
@@ -49,6 +59,7 @@ extension ConnectionHandler {
         var reply = reply
         if let span { reply.headers += span.headers }
         if let replyCoding { reply.compress(replyCoding) }
+        reply.isHead = isHead
         keepAlive = keepAlive && readiness.isReady
         // More than the socket takes at once is on its way for a while. The client that does not read what it asked for gets
         // no second reply before.
@@ -57,7 +68,6 @@ extension ConnectionHandler {
         if isStream { reply.send(on: context) } else { write(reply, context) }
         guard case .replying = state else { return }
         if context.channel.isWritable { return endReply(context) }
-        let patience = min(limits.idleSeconds, HTTPLimits.stalledSeconds)
         unread.begin(reply.tensors, on: isStream ? nil : context.channel, patience: patience)
     }
 
@@ -81,10 +91,32 @@ extension ConnectionHandler {
         held.forget()
         // A stream is over when both sides have ended theirs.
         guard !(isStream && isComplete) else { return }
-        // First our side only: a client that is still sending must be able to read the reply before the line is cut.
-        context.close(mode: .output, promise: nil)
-        guard !isStream else { return }
-        let channel = context.channel
-        context.eventLoop.scheduleTask(in: .seconds(HTTPLimits.lingerSeconds)) { channel.close(promise: nil) }
+        guard !isStream else { return context.close(mode: .output, promise: nil) }
+        hangUp(context)
     }
+
+    /// Ends a connection between requests.
+    func endIdle(_ context: ChannelHandlerContext) {
+        guard UnreadReply.isLeft(on: context.channel) else { return context.close(promise: nil) }
+        state = .closing
+        hangUp(context)
+    }
+
+    /// Ends a connection behind what was written: first our side only, since a client that is still sending must be able to
+    /// read the reply before the line is cut.
+    private func hangUp(_ context: ChannelHandlerContext) {
+        let channel = context.channel
+        let box = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let isSent = context.eventLoop.makePromise(of: Void.self)
+        // Its last bytes may still wait for a slow client, and go before the end does.
+        if UnreadReply.isLeft(on: channel) { unread.begin([], on: channel, patience: patience) }
+        isSent.futureResult.whenComplete { _ in
+            box.value.unread.end()
+            channel.eventLoop.scheduleTask(in: .seconds(HTTPLimits.lingerSeconds)) { channel.close(promise: nil) }
+        }
+        context.close(mode: .output, promise: isSent)
+    }
+
+    /// How long a client may take nothing of what it asked for, in seconds.
+    private var patience: Int64 { min(limits.idleSeconds, HTTPLimits.stalledSeconds) }
 }

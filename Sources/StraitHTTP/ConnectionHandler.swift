@@ -12,6 +12,9 @@ internal import StraitTensor
 /// What a client sends before it has its answer is held back (`HeldParts`), and while something is, no more is read from
 /// the socket: that is the back-pressure. A reply goes out in one piece, without NIO's encoder.
 ///
+/// Here is what happens to the connection. What comes on it stands in `+Requests`, what becomes of that in `+Control` and
+/// `+Inference`, who may send it in `+Access`, and what goes back in `+Replies`.
+///
 /// Over HTTP/2 it has a stream instead of a connection, which ends with its first reply.
 final class ConnectionHandler: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
@@ -23,6 +26,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
         case idle
         /// The body of an inference is coming in.
         case collecting(Inference, BodyCollector)
+        /// The same, and what has come of it swells to so much that others have their turn in between.
+        case inflating(Inference, BodyCollector, rest: ByteBuffer)
         /// The body of another request is coming in.
         case gathering(Route, [UInt8])
         /// A body that nobody wants is coming in; the reply follows it.
@@ -55,21 +60,25 @@ final class ConnectionHandler: ChannelDuplexHandler {
     let limits: HTTPLimits
     let readiness: Readiness
     let isStream: Bool
-    private let events: EventHub
+    let events: EventHub
     var state = State.idle
     var keepAlive = true
     /// How the client takes its reply compressed; nil for as it is.
     var replyCoding: ContentCoding?
+    /// Whether the reply has no body, whatever its head says.
+    var isHead = false
+    /// Whether the client waits for a word before it sends its body.
+    var waitsForLeave = false
     /// Counts requests, so that an answer that crosses a closed connection finds no other request in its place.
-    private var turn: UInt64 = 0
+    var turn: UInt64 = 0
     /// When the last reply was sent, or began to be.
     var repliedAt = NIODeadline.distantPast
     /// What came while a request was being answered.
     var held = HeldParts()
     private var isReadHeld = false
     /// The last request's path and where it led, which is where the next one's leads, mostly.
-    private var lastRoute: (method: HTTPMethod, target: String, outcome: Route.Outcome)?
-    private var lastRequest = LastRequest()
+    var lastRoute: (method: HTTPMethod, target: String, outcome: Route.Outcome)?
+    var lastRequest = LastRequest()
     /// The memory for replies.
     var output = ByteBuffer()
     /// Whether all of the request has come.
@@ -87,7 +96,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let part = unwrapInboundIn(data)
-        if isAnswering { held.hold(part) } else { take(part, context) }
+        if isHolding { held.hold(part) } else { take(part, context) }
     }
 
     private func take(_ part: HTTPServerRequestPart, _ context: ChannelHandlerContext) {
@@ -100,15 +109,18 @@ final class ConnectionHandler: ChannelDuplexHandler {
         }
     }
 
-    /// Whether what comes belongs to a later request.
-    private var isAnswering: Bool {
+    /// Whether what comes is for later.
+    private var isHolding: Bool { isBusy || !held.isEmpty }
+
+    /// Whether nothing more can be taken now.
+    private var isBusy: Bool {
         switch state {
-        case .waiting, .watching, .replying: true
-        case .idle, .collecting, .gathering, .discarding, .closing: !held.isEmpty
+        case .inflating, .waiting, .watching, .replying: true
+        case .idle, .collecting, .gathering, .discarding, .closing: false
         }
     }
 
-    /// Takes what was held back, until the next request is complete.
+    /// Takes what was held back, until the next request is complete, or what has come of it is much.
     func takeHeld(_ context: ChannelHandlerContext) {
         guard held.begin() else { return }
         while let next = held.next() {
@@ -116,9 +128,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
             case .part(let part): take(part, context)
             case .error(let error): refuse(error, context)
             }
-            if case .waiting = state { break }
-            if case .replying = state { break }
-            if case .watching = state { break }
+            if isBusy { break }
         }
         held.end()
         if held.isEmpty, isReadHeld {
@@ -144,13 +154,14 @@ final class ConnectionHandler: ChannelDuplexHandler {
             context.close(promise: nil)
             return
         }
-        if isAnswering { held.hold(error) } else { refuse(error, context) }
+        if isHolding { held.hold(error) } else { refuse(error, context) }
     }
 
     /// The decoder has given up on this connection; says why.
     private func refuse(_ error: HTTPParserError, _ context: ChannelHandlerContext) {
         if case .closing = state { return }
-        keepAlive = false
+        // Of no request, whose method would matter.
+        (keepAlive, isHead) = (false, false)
         abandon()
         if error == .headerOverflow {
             send(HTTPReply(.requestHeaderFieldsTooLarge, error: "the request's headers are too large"), context)
@@ -163,7 +174,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         if event is ChannelShouldQuiesceEvent {
             // Draining: an idle connection ends now, a busy one with its reply.
             keepAlive = false
-            if case .idle = state { context.close(promise: nil) }
+            if case .idle = state { endIdle(context) }
             if case .watching(let stream) = state { stream.end() }
         } else if event is IdleStateHandler.IdleStateEvent {
             endSilence(context)
@@ -191,7 +202,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
             // The replies that are not taken on the streams of one connection would add up.
             guard isStream, NIODeadline.now() - repliedAt >= .seconds(limits.idleSeconds) else { return }
             context.close(promise: nil)
-        case .waiting, .watching: return
+        case .inflating, .waiting, .watching: return
         }
     }
 
@@ -202,249 +213,5 @@ final class ConnectionHandler: ChannelDuplexHandler {
         if case .watching(let stream) = state { stream.leave() }
         turn &+= 1
         state = .closing
-    }
-
-    // -- a request's parts ----------------------------------------------------------------------------------------
-
-    private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-        // Nothing follows a refused request on this connection.
-        if case .closing = state { return }
-        turn &+= 1
-        isComplete = false
-        keepAlive = head.isKeepAlive && readiness.isReady && !isStream
-        replyCoding = head.headers.first(name: "accept-encoding").flatMap(ContentCoding.forResponse)
-        let announced = head.headers.first(name: "content-length").flatMap { Int($0) }
-        guard head.uri.utf8.count <= HTTPLimits.pathBytes else {
-            return discard(HTTPReply(.notFound, error: "no such path: \(head.uri.prefix(200))"), context)
-        }
-        let route: Route
-        switch outcome(of: head) {
-        case .found(let found): route = found
-        case .unknown: return discard(HTTPReply(.notFound, error: "no such path: \(head.uri.prefix(200))"), context)
-        case .wrongMethod(let methods):
-            let names = methods.map(\.rawValue).joined(separator: ", ")
-            var reply = HTTPReply(.methodNotAllowed, error: "\(head.method) is not for this path; use \(names)")
-            reply.headers.append(("Allow", names))
-            return discard(reply, context)
-        }
-        let caller: Caller
-        do throws(ProtocolError) {
-            caller = try enter(route, head, context)
-        } catch {
-            if route.operation == .infer { service.engine.noteRefused(error, nil, model: nil) }
-            return discard(HTTPReply(error), context)
-        }
-        guard route.operation == .infer else { return beginControl(route, head, announced, context) }
-        if let announced, announced > limits.bodyBytes {
-            service.engine.noteRefused(Self.tooLarge(limits.bodyBytes), nil, model: nil)
-            return refuseBody(context, limit: limits.bodyBytes)
-        }
-        do {
-            let inference = try self.inference(head, model: route.model ?? "", version: route.version, caller)
-            let coding = try ContentCoding.ofRequest(head.headers.first(name: "content-encoding"))
-            let collector = BodyCollector(
-                pool: service.pool, announced: announced, jsonLength: inference.jsonLength, limit: limits.bodyBytes,
-                decompressor: try coding.map(Decompressor.init))
-            letContinue(head, context)
-            state = .collecting(inference, collector)
-        } catch let error as ProtocolError {
-            service.engine.noteRefused(error, nil, model: nil)
-            discard(HTTPReply(error), context)
-        } catch let refusal as Refusal {
-            service.engine.noteOverLimit()
-            discard(HTTPReply(refusal), context)
-        } catch {
-            discard(HTTPReply(.internalServerError, error: "\(error)"), context)
-        }
-    }
-
-    private func outcome(of head: HTTPRequestHead) -> Route.Outcome {
-        if let lastRoute, lastRoute.target == head.uri, lastRoute.method == head.method { return lastRoute.outcome }
-        let outcome = Route.find(method: head.method.rawValue, target: head.uri)
-        lastRoute = (head.method, head.uri, outcome)
-        return outcome
-    }
-
-    /// Tells a client that waits for it to send its body.
-    private func letContinue(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-        guard head.headers.first(name: "expect")?.lowercased() == "100-continue" else { return }
-        guard !isStream else { return HTTPReply.letContinue(on: context) }
-        let go = context.channel.allocator.buffer(string: "HTTP/1.1 100 Continue\r\n\r\n")
-        context.writeAndFlush(wrapOutboundOut(go), promise: nil)
-    }
-
-    private func inference(
-        _ head: HTTPRequestHead, model name: String, version: String?, _ caller: Caller
-    ) throws -> Inference {
-        guard readiness.isReady else { throw ProtocolError(.unavailable, "the server is draining; ask another one") }
-        let model = try service.catalog.find(name, version: version)
-        let arrived = service.engine.now()
-        let permit = try caller.enter(at: arrived)
-        return Inference(
-            model: model, arrived: arrived,
-            jsonLength: try Self.number(in: HTTPReply.jsonLengthHeader, of: head),
-            // Milliseconds, as Envoy sends the time it will wait itself.
-            fallbackTimeout: try Self.number(in: "x-envoy-expected-rq-timeout-ms", of: head)
-                .map { .milliseconds(Double($0)) },
-            span: control.tracer?.beginHTTP(model: name, arrived: arrived) { head.headers[$0] },
-            caller: caller, permit: permit)
-    }
-
-    /// The value of a header that holds a whole number; nil where the header is absent.
-    private static func number(in name: String, of head: HTTPRequestHead) throws(ProtocolError) -> Int? {
-        guard let text = head.headers.first(name: name) else { return nil }
-        guard let number = Int(text), number >= 0 else {
-            throw ProtocolError(
-                .invalidArgument, "header \(name) is '\(text.prefix(40))'; expected a whole number of at least 0")
-        }
-        return number
-    }
-
-    private func take(_ chunk: ByteBuffer, _ context: ChannelHandlerContext) {
-        switch state {
-        case .idle, .waiting, .watching, .replying, .closing: return
-        case .discarding(let reply, let bytesLeft):
-            guard chunk.readableBytes <= bytesLeft else {
-                keepAlive = false
-                return send(reply, context)
-            }
-            state = .discarding(reply, bytesLeft: bytesLeft - chunk.readableBytes)
-        case .collecting(let inference, var collector):
-            state = .idle  // so that the collector is not shared while it grows
-            do {
-                try collector.append(chunk)
-                state = .collecting(inference, collector)
-            } catch {
-                refuse(error, of: inference.model, context)
-            }
-        case .gathering(let route, var body):
-            state = .idle
-            guard body.count + chunk.readableBytes <= ControlBody.maximumSize else {
-                return refuseBody(context, limit: ControlBody.maximumSize)
-            }
-            body.append(contentsOf: chunk.readableBytesView)
-            state = .gathering(route, body)
-        }
-    }
-
-    private func finish(_ context: ChannelHandlerContext) {
-        switch state {
-        case .idle, .waiting, .watching, .replying, .closing: return
-        case .discarding(let reply, _): send(reply, context)
-        case .gathering(let route, let body): answer(route, body, context)
-        case .collecting(let inference, var collector):
-            do {
-                let (slab, range) = try collector.finish()
-                infer(inference, slab, range, context)
-            } catch {
-                refuse(error, of: inference.model, context, isComplete: true)
-            }
-        }
-    }
-
-    // -- requests that are no inferences --------------------------------------------------------------------------
-
-    private func beginControl(
-        _ route: Route, _ head: HTTPRequestHead, _ announced: Int?, _ context: ChannelHandlerContext
-    ) {
-        // Answered when the request is complete, which for most is at once.
-        guard head.method == .POST else {
-            state = .gathering(route, [])
-            return
-        }
-        if let announced, announced > ControlBody.maximumSize {
-            return refuseBody(context, limit: ControlBody.maximumSize)
-        }
-        if let encoding = head.headers.first(name: "content-encoding"), encoding.lowercased() != "identity" {
-            let error = ProtocolError(.unsupported, "this request is taken uncompressed only")
-            return discard(HTTPReply(error), context)
-        }
-        letContinue(head, context)
-        state = .gathering(route, [])
-    }
-
-    /// Shows the dashboard, or begins to send what happens.
-    private func show(_ route: Route, _ context: ChannelHandlerContext) {
-        guard route.operation == .events else {
-            return send(Dashboard.reply(route.file ?? Dashboard.index, replyCoding), context)
-        }
-        let stream = EventStream(events, context, isStream: isStream)
-        guard stream.begin() else { return send(EventHub.full, context) }
-        state = .watching(stream)
-    }
-
-    private func answer(_ route: Route, _ body: [UInt8], _ context: ChannelHandlerContext) {
-        guard !route.operation.isDashboard else { return show(route, context) }
-        let turn = turn
-        let box = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
-        let eventLoop = context.eventLoop
-        state = .waiting(nil)
-        control.answer(route, body: body) { result in
-            eventLoop.execute {
-                let (handler, context) = box.value
-                guard turn == handler.turn, case .waiting = handler.state else { return }
-                switch result {
-                case .success(let json): handler.send(.ok(json), context)
-                case .failure(let error): handler.send(HTTPReply(error), context)
-                }
-            }
-        }
-    }
-
-    // -- inference ------------------------------------------------------------------------------------------------
-
-    private func infer(_ inference: Inference, _ slab: Slab, _ range: Range<Int>, _ context: ChannelHandlerContext) {
-        do {
-            let request = try InferenceRequestDecoder.decode(
-                body: slab, range: range, jsonLength: inference.jsonLength, model: inference.model.specification,
-                pool: service.pool, last: &lastRequest)
-            let model = inference.model
-            let (service, turn) = (service, turn)
-            let box = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
-            let eventLoop = context.eventLoop
-            // Before the submission: the reply may come before it returns.
-            state = .waiting(nil)
-            let id = try service.infer(
-                request, on: model, arrived: inference.arrived, fallbackTimeout: inference.fallbackTimeout,
-                span: inference.span, caller: inference.caller, permit: inference.permit
-            ) { reply in
-                eventLoop.execute {
-                    let (handler, context) = box.value
-                    handler.answer(reply, to: request, model, turn: turn, inference.span, context)
-                }
-            }
-            state = .waiting(id)
-        } catch let error as ProtocolError {
-            service.engine.noteRefused(error, nil, model: inference.model)
-            inference.span?.noteFailure(error)
-            send(HTTPReply(error), context, inference.span)
-        } catch let refusal as Refusal {
-            inference.span?.noteFailure(refusal.error)
-            send(HTTPReply(refusal), context, inference.span)
-        } catch {
-            send(HTTPReply(.internalServerError, error: "\(error)"), context, inference.span)
-        }
-    }
-
-    private func answer(
-        _ reply: Reply, to request: InferenceRequest, _ model: ServedModel, turn: UInt64, _ span: RequestSpan?,
-        _ context: ChannelHandlerContext
-    ) {
-        guard turn == self.turn, case .waiting = state else { return }
-        if control.log.isVerbose(2) { control.log.verbose(2, "infer of \(model.specification.name): \(reply.words)") }
-        switch reply {
-        case .refused(let refusal): send(HTTPReply(refusal), context, span)
-        case .answered(let answer):
-            do {
-                let response = try service.response(to: request, from: model, answer)
-                let encoded = try InferenceResponseEncoder.encode(response, binary: request.wantsBinary)
-                var reply = HTTPReply(encoded, timing: answer.timing, number: answer.number)
-                reply.tensors = response.outputs
-                send(reply, context, span)
-            } catch {
-                span?.noteFailure(error)
-                send(HTTPReply(error), context, span)
-            }
-        }
     }
 }

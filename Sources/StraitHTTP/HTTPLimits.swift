@@ -3,6 +3,7 @@
 // StraitHTTP: the Open Inference Protocol over HTTP/1.1, on NIO. Nothing but transport: bytes to requests, replies to
 // bytes. What a request means is decided in StraitServing.
 
+internal import NIOCore
 internal import NIOHTTP1
 internal import StraitTensor
 
@@ -37,6 +38,11 @@ package struct HTTPLimits: Sendable, Hashable {
     /// Bytes of a reply that are compressed for a client that takes that: less gains nothing, and more would hold up the
     /// other connections of its event loop for longer than some 20 ms.
     static let compressedBytes = 1024...(1 << 20)
+    /// Bytes that a compressed body swells to before other connections of its event loop have their turn: a few
+    /// milliseconds. A body of 256 KB may swell to 256 MB, which takes half a second.
+    static let inflatedAtOnce = 1 << 20
+    /// And how long until it goes on, at least.
+    static let inflatingPause = TimeAmount.microseconds(50)
     /// Memory taken for a body when the first of it comes, however much is announced: a power of two less the most that
     /// aligning costs. All connections that may be open then hold a quarter of the default tensor memory.
     static let firstBodyBytes = (16 << 10) - SlabPool.alignment

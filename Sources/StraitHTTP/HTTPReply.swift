@@ -18,6 +18,8 @@ struct HTTPReply {
     var encoded: EncodedResponse?
     /// What is in it, as tensors of the pool.
     var tensors: [Tensor] = []
+    /// Whether only the head is sent.
+    var isHead = false
     /// The whole body compressed, if it is sent so.
     private var compressed: [UInt8]?
 
@@ -83,7 +85,7 @@ struct HTTPReply {
     /// Writes head and body in one piece: the only copy of the results on their way out.
     func write(to buffer: inout ByteBuffer, keepAlive: Bool) {
         let length = byteCount
-        buffer.reserveCapacity(minimumWritableBytes: Self.typicalHead + length)
+        buffer.reserveCapacity(minimumWritableBytes: Self.typicalHead + (isHead ? 0 : length))
         buffer.writeStaticString("HTTP/1.1 ")
         buffer.writeString(status == .ok ? "200 OK" : "\(status.code) \(status.reasonPhrase)")
         buffer.writeStaticString("\r\nContent-Length: ")
@@ -105,7 +107,7 @@ struct HTTPReply {
         }
         if !keepAlive { buffer.writeStaticString("\r\nConnection: close") }
         buffer.writeStaticString("\r\n\r\n")
-        writeBody(to: &buffer)
+        if !isHead { writeBody(to: &buffer) }
     }
 
     /// Writes the body.

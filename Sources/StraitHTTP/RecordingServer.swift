@@ -75,12 +75,14 @@ package final class RecordingServer: Sendable {
 }
 
 /// Answers requests for files. Lives on its event loop.
-private final class FileHandler: ChannelInboundHandler {
+private final class FileHandler: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundIn = Never
     typealias OutboundOut = ByteBuffer
 
     private let files: [String: Dashboard.File]
     private var head: HTTPRequestHead?
+    private var isReadHeld = false
 
     init(_ files: [String: Dashboard.File]) { self.files = files }
 
@@ -92,9 +94,26 @@ private final class FileHandler: ChannelInboundHandler {
             guard let head else { return }
             var buffer = ByteBuffer()
             reply(to: head).write(to: &buffer, keepAlive: head.isKeepAlive)
-            context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
-            if !head.isKeepAlive { context.close(promise: nil) }
+            let isWritten = context.eventLoop.makePromise(of: Void.self)
+            // A run is far more than a socket takes at once; an end before it is written would cut it.
+            let channel = context.channel
+            if !head.isKeepAlive { isWritten.futureResult.whenComplete { _ in channel.close(promise: nil) } }
+            context.writeAndFlush(wrapOutboundOut(buffer), promise: isWritten)
         }
+    }
+
+    /// Who does not take what it asked for is not read from: runs that it asks for again and again would pile up.
+    func read(context: ChannelHandlerContext) {
+        guard context.channel.isWritable else { return isReadHeld = true }
+        context.read()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if isReadHeld, context.channel.isWritable {
+            isReadHeld = false
+            context.read()
+        }
+        context.fireChannelWritabilityChanged()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }

@@ -36,6 +36,9 @@ struct UnreadReply {
         watch = nil
     }
 
+    /// Whether bytes wait for the client.
+    static func isLeft(on channel: any Channel) -> Bool { (left(on: channel) ?? 0) > 0 }
+
     /// Bytes that wait for the client; nil where the channel does not tell.
     private static func left(on channel: any Channel) -> Int? {
         (try? channel.syncOptions?.getOption(.bufferedWritableBytes)).flatMap { $0 }

@@ -19,6 +19,7 @@ final class HTTP2Upkeep: ChannelInboundHandler {
     private var pingedAt: NIODeadline?
     private var isQuiescing = false
     private var hasQuiesced = false
+    private var isEnding = false
 
     /// - Parameter idleSeconds: how long a connection without a request may stay.
     init(idleSeconds: Int64) {
@@ -130,8 +131,19 @@ final class HTTP2Upkeep: ChannelInboundHandler {
     }
 
     private func end() {
+        guard !isEnding, let context else { return }
+        isEnding = true
         send(.goAway(lastStreamID: lastStream, errorCode: .noError, opaqueData: nil))
-        context?.close(promise: nil)
+        // First our side only: the last reply may still wait for a slow client, and what that sends meanwhile, of windows for
+        // instance, must not cut the line.
+        let channel = context.channel
+        let linger = TimeAmount.seconds(HTTPLimits.lingerSeconds)
+        let left = max(.zero, linger - (NIODeadline.now() - lastStreamEnded))
+        let isSent = context.eventLoop.makePromise(of: Void.self)
+        isSent.futureResult.whenComplete { _ in
+            channel.eventLoop.scheduleTask(in: left) { channel.close(promise: nil) }
+        }
+        context.close(mode: .output, promise: isSent)
     }
 
     private func send(_ payload: HTTP2Frame.FramePayload) {

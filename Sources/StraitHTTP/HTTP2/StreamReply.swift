@@ -19,7 +19,7 @@ extension HTTPReply {
         }
         for (name, value) in headers { fields.add(name: name, value: value) }
         Self.write(.head(HTTPResponseHead(version: .http2, status: status, headers: fields)), on: stream)
-        if count > 0 {
+        if count > 0, !isHead {
             var body = stream.channel.allocator.buffer(capacity: count)
             writeBody(to: &body)
             Self.write(.body(.byteBuffer(body)), on: stream)
