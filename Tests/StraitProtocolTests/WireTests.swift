@@ -248,7 +248,7 @@ internal import Testing
         let message = try Inference_ModelInferResponse(serializedBytes: bytes(WireResponseEncoder.encode(answer)))
         #expect(message.rawOutputContents.map { Array($0) } == [[], [9]])
         #expect(message.outputs[0].name == "y" && message.outputs[0].shape == [3])
-        #expect(message.outputs.allSatisfy(\.parameters.isEmpty))
+        #expect(message.outputs.allSatisfy { $0.parameters.isEmpty })
     }
 
     @Test func anErrorInAStreamCarriesTheID() throws {
