@@ -188,7 +188,7 @@ if !pureOnly {
         library(
             "StraitLoad",
             [
-                "StraitPlatform", "StraitProtocol", "StraitTensor", "StraitWire", protobuf,
+                "StraitNetwork", "StraitPlatform", "StraitProtocol", "StraitTensor", "StraitWire", protobuf,
                 .product(name: "NIOHPACK", package: "swift-nio-http2"),
                 .product(name: "NIOHTTP2", package: "swift-nio-http2"),
             ] + nio),

@@ -3,10 +3,13 @@
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
+internal import StraitNetwork
 
 /// The connections of one event loop: opened as they are needed up to a limit, kept open, the warmest used first.
 final class ConnectionPool {
     private let address: SocketAddress
+    private let host: String
+    private let tls: ClientTLS?
     private let limit: Int
     private let spares: Int
     private let eventLoop: any EventLoop
@@ -22,11 +25,11 @@ final class ConnectionPool {
     static let openLoopSpares = 4
 
     /// A pool of at most `limit` connections that keeps `spares` of them idle.
-    init(
-        address: SocketAddress, limit: Int, spares: Int, loop: any EventLoop, transport: LoadPlan.Transport
-    ) {
-        self.transport = transport
-        self.address = address
+    init(_ settings: DriverSettings, limit: Int, spares: Int, loop: any EventLoop) {
+        transport = settings.transport
+        address = settings.address
+        host = settings.host
+        tls = settings.tls
         self.limit = limit
         self.spares = spares
         eventLoop = loop
@@ -75,8 +78,8 @@ final class ConnectionPool {
             ClientBootstrap(group: eventLoop)
                 .connectTimeout(SetupClient.connectTimeout)
                 .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-                .channelInitializer { [transport] channel in
-                    channel.eventLoop.makeCompletedFuture {
+                .channelInitializer { [transport, host, tls] channel in
+                    ClientTLS.begin(tls, to: host, speaking: transport.speech, on: channel) { channel in
                         let pipeline = channel.pipeline.syncOperations
                         switch transport {
                         case .http:
@@ -87,6 +90,8 @@ final class ConnectionPool {
                             let streams = try GRPCStream.configure(channel)
                             try pipeline.addHandler(GRPCLoadConnection(bound.value, streams: streams))
                         }
+                    } failed: {
+                        bound.value.connectionFailedToOpen($0)
                     }
                 }
                 .connect(to: address)
@@ -94,6 +99,11 @@ final class ConnectionPool {
                 .whenFailure { driver.connectionFailedToOpen($0) }
         }
     }
+}
+
+extension LoadPlan.Transport {
+    /// What a connection over TLS agrees on.
+    var speech: ClientTLS.Speech { self == .http ? .http1 : .http2 }
 }
 
 /// A queue whose first element is taken in constant time.

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import NIOCore
+internal import StraitNetwork
 
 /// One event loop's part of a load.
 struct DriverSettings: Sendable {
     let targets: [PreparedTarget]
     let address: SocketAddress
+    /// The host's name or address, as it was given.
+    let host: String
+    /// TLS to it; nil for none.
+    let tls: ClientTLS?
     let mix: MixSampler
     let random: RandomSource
     /// This loop's part of the pace.
@@ -35,12 +40,14 @@ struct DriverSettings: Sendable {
     private static let maximumExpected = 1 << 20
 
     init(
-        plan: LoadPlan, targets: [PreparedTarget], address: SocketAddress, index: Int, start: Int64,
+        plan: LoadPlan, targets: [PreparedTarget], client: SetupClient, index: Int, start: Int64,
         progress: LoadProgress, onProgress: (@Sendable (LoadProgress.Snapshot) -> Void)?
     ) {
         func part(of whole: Int) -> Int { whole / plan.threads + (index < whole % plan.threads ? 1 : 0) }
         self.targets = targets
-        self.address = address
+        address = client.address
+        host = client.server.host
+        tls = client.tls
         mix = MixSampler(weights: targets.map(\.weight), highShare: plan.highShare)
         random = RandomSource(seed: plan.seed, part: index)
         switch plan.pace {

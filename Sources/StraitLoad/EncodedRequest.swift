@@ -107,7 +107,8 @@ enum EncodedRequest: Sendable {
             throw LoadError(.badInput, "A request cannot be encoded: \(error).")
         }
         let headers: HPACKHeaders = [
-            ":method": "POST", ":scheme": "http", ":path": "/inference.GRPCInferenceService/\(method)",
+            ":method": "POST", ":scheme": server.isSecure ? "https" : "http",
+            ":path": "/inference.GRPCInferenceService/\(method)",
             ":authority": server.authority, "content-type": "application/grpc", "te": "trailers",
         ]
         // Uncompressed, and its length.

@@ -160,10 +160,17 @@ final class GRPCLoadConnection: ChannelInboundHandler, LoadConnection {
         return job
     }
 
+    // Over TLS it is added when the handshake is done, and the channel is active already.
+    func handlerAdded(context: ChannelHandlerContext) { if context.channel.isActive { begin(context) } }
+
     func channelActive(context: ChannelHandlerContext) {
+        begin(context)
+        context.fireChannelActive()
+    }
+
+    private func begin(_ context: ChannelHandlerContext) {
         self.context = context
         driver.connectionOpened(self)
-        context.fireChannelActive()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -195,15 +202,22 @@ final class SingleCall: ChannelInboundHandler {
         self.answer = answer
     }
 
+    // Over TLS it is added when the handshake is done, and the channel is active already.
+    func handlerAdded(context: ChannelHandlerContext) { if context.channel.isActive { begin() } }
+
     func channelActive(context: ChannelHandlerContext) {
+        begin()
+        context.fireChannelActive()
+    }
+
+    private func begin() {
         if case .grpc(let headers, let message) = request {
             let answer = answer
             streams.createStreamChannel(promise: nil) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let stream = GRPCStream(headers, message, limit: SetupClient.maximumBody) { result in
                         guard let status = result.status else {
-                            let why = String(decoding: result.body, as: UTF8.self)
-                            return answer.fail(LoadError(.unreachable, "No answer: \(why)."))
+                            return answer.fail(Broken(words: String(decoding: result.body, as: UTF8.self)))
                         }
                         answer.succeed(SetupClient.Answer(status: status, body: result.body))
                     }
@@ -211,7 +225,6 @@ final class SingleCall: ChannelInboundHandler {
                 }
             }
         }
-        context.fireChannelActive()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -221,7 +234,7 @@ final class SingleCall: ChannelInboundHandler {
 
     // Failing a promise that was kept already has no effect.
     func channelInactive(context: ChannelHandlerContext) {
-        answer.fail(LoadError(.unreachable, "The server closed the connection without an answer."))
+        answer.fail(Broken(words: "it closed the connection"))
         context.fireChannelInactive()
     }
 }

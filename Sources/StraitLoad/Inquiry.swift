@@ -3,6 +3,7 @@
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
+package import StraitNetwork
 internal import StraitPlatform
 internal import Synchronization
 
@@ -14,10 +15,12 @@ package final class Inquiry: Sendable {
 
     /// For a server; its name is resolved here.
     ///
-    /// - Parameter token: what it wants to see from who asks; nil for nothing.
-    /// - Throws: ``LoadError``: `badPlan` for a URL or token that cannot be, `unreachable` for a host that is not known.
-    package init(url: String, token: String? = nil) throws(LoadError) {
-        let server = try ServerAddress(url: url)
+    /// - Parameters:
+    ///   - token: what it wants to see from who asks; nil for nothing.
+    ///   - trust: for a server that is asked over TLS.
+    /// - Throws: ``LoadError``: `badPlan` for a URL, a token or files of TLS that cannot be, `unreachable` for a host that
+    ///   is not known.
+    package init(_ server: ServerAddress, token: String? = nil, trust: ClientTrust = ClientTrust()) throws(LoadError) {
         let isPrintable = token?.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } ?? true
         guard isPrintable, token?.isEmpty != true else {
             throw LoadError(.badPlan, "The token is empty, or has blanks or other bytes that no header can hold.")
@@ -25,7 +28,7 @@ package final class Inquiry: Sendable {
         group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         self.token = token
         do throws(LoadError) {
-            client = try SetupClient(server: server, group: group)
+            client = try SetupClient(server: server, trust: trust, group: group)
         } catch {
             try? group.syncShutdownGracefully()
             throw error

@@ -54,10 +54,17 @@ final class HTTPLoadConnection: ChannelInboundHandler, LoadConnection {
         return job
     }
 
+    // Over TLS it is added when the handshake is done, and the channel is active already.
+    func handlerAdded(context: ChannelHandlerContext) { if context.channel.isActive { begin(context) } }
+
     func channelActive(context: ChannelHandlerContext) {
+        begin(context)
+        context.fireChannelActive()
+    }
+
+    private func begin(_ context: ChannelHandlerContext) {
         self.context = context
         driver.connectionOpened(self)
-        context.fireChannelActive()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

@@ -55,8 +55,7 @@ final class LoadDriver {
         // A closed loop never needs more connections than it has requests outstanding.
         let spares = if case .openLoop = settings.pace { ConnectionPool.openLoopSpares } else { 0 }
         pool = ConnectionPool(
-            address: settings.address, limit: settings.maximumConnections, spares: spares, loop: loop,
-            transport: settings.transport)
+            settings, limit: settings.maximumConnections, spares: spares, loop: loop)
         random = settings.random
         measurement = Measurement(targetCount: settings.targets.count, expectedEach: settings.expectedEach)
     }

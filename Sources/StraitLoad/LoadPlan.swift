@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import StraitNetwork
+
 /// The two classes of requests.
 package enum LoadClass: Int, Sendable, CaseIterable, Hashable {
     case high, low
@@ -53,6 +55,8 @@ package struct LoadPlan: Sendable {
     package var transport: Transport = .http
     /// What says whose requests they are, for a server that wants to know; nil for nobody's.
     package var token: String?
+    /// Whom the client trusts, and what it shows of itself, where the server is asked over TLS.
+    package var trust = ClientTrust()
     /// The most connections opened.
     package var maximumConnections = 256
     /// Event-loop threads.

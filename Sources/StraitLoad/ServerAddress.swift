@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Where a server listens, taken from a URL such as `http://127.0.0.1:8000` or `grpc://127.0.0.1:8001`.
+/// Where a server listens, taken from a URL such as `http://127.0.0.1:8000` or `grpcs://scanner:8001`.
 package struct ServerAddress: Sendable, Equatable, CustomStringConvertible {
     /// The host's name or address.
     package let host: String
@@ -10,32 +10,42 @@ package struct ServerAddress: Sendable, Equatable, CustomStringConvertible {
     package let pathPrefix: String
     /// What is spoken there.
     package let transport: LoadPlan.Transport
+    /// Whether it is spoken over TLS.
+    package let isSecure: Bool
 
     /// The ports where none is given: Triton's and our own.
     package static let defaultPort = 8000
     package static let defaultGRPCPort = 8001
 
     /// An address given in parts.
-    package init(host: String, port: Int, pathPrefix: String = "", transport: LoadPlan.Transport = .http) {
+    package init(
+        host: String, port: Int, pathPrefix: String = "", transport: LoadPlan.Transport = .http, isSecure: Bool = false
+    ) {
         self.host = host
         self.port = port
         self.pathPrefix = pathPrefix
         self.transport = transport
+        self.isSecure = isSecure
     }
 
-    /// Reads `[http://]host[:port][/prefix]`, or for gRPC `[grpc://]host[:port]`; an IPv6 address stands in brackets.
+    /// Reads `[http[s]://]host[:port][/prefix]`, or for gRPC `[grpc[s]://]host[:port]`; an IPv6 address stands in
+    /// brackets.
     ///
+    /// - Parameter transport: what is spoken; nil for what the URL says, which is HTTP where it says nothing.
     /// - Throws: ``LoadError`` of code `badPlan`.
-    package init(url: String, transport: LoadPlan.Transport = .http) throws(LoadError) {
+    package init(url: String, transport asked: LoadPlan.Transport? = .http) throws(LoadError) {
         var rest = Substring(url)
-        let schemes = transport == .grpc ? ["grpc://", "http://"] : ["http://"]
+        let transport = asked ?? (rest.hasPrefix("grpc") && Self.schemeEnd(rest) != nil ? .grpc : .http)
+        let schemes = Self.schemes(transport)
+        var isSecure = false
         if let scheme = schemes.first(where: rest.hasPrefix) {
-            rest = rest.dropFirst(scheme.count)
+            rest = rest.dropFirst(scheme.utf8.count)
+            isSecure = scheme.hasSuffix("s://")
         } else if let scheme = Self.schemeEnd(rest) {
             throw LoadError(
                 .badPlan,
-                "The URL \(url) has the scheme \(rest[..<scheme]): only \(schemes.joined(separator: " and ")) "
-                    + "\(schemes.count == 1 ? "is" : "are") spoken here.")
+                "The URL \(url) has the scheme \(rest[..<scheme]): only \(schemes.joined(separator: ", ")) are spoken "
+                    + "here.")
         }
         let slash = rest.firstIndex(of: "/") ?? rest.endIndex
         var prefix = rest[slash...]
@@ -65,17 +75,24 @@ package struct ServerAddress: Sendable, Equatable, CustomStringConvertible {
         guard transport == .http || prefix.isEmpty else {
             throw LoadError(.badPlan, "The URL \(url) has the path \(prefix), and gRPC has its own; leave it out.")
         }
-        self.init(host: String(host), port: port, pathPrefix: String(prefix), transport: transport)
+        self.init(
+            host: String(host), port: port, pathPrefix: String(prefix), transport: transport, isSecure: isSecure)
     }
 
     /// What the `Host` header says.
     package var authority: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
     /// As a URL.
-    package var description: String { "\(transport.rawValue)://\(authority)\(pathPrefix)" }
+    package var description: String { "\(transport.rawValue)\(isSecure ? "s" : "")://\(authority)\(pathPrefix)" }
 
     /// The path of a model, to which `/infer` may be added; unusual bytes in the name are percent-encoded.
     package func path(ofModel model: String) -> String { "\(pathPrefix)/v2/models/\(Self.percentEncoded(model))" }
+
+    /// How URLs begin, the plain one first; those of HTTP are taken for gRPC too, as other clients do.
+    private static func schemes(_ transport: LoadPlan.Transport) -> [String] {
+        let web = ["http://", "https://"]
+        return transport == .http ? web : ["grpc://", "grpcs://"] + web
+    }
 
     /// Where a scheme such as `https` ends; nil for a text that has none.
     private static func schemeEnd(_ text: Substring) -> Substring.Index? {

@@ -4,6 +4,7 @@ internal import Glibc
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
+internal import StraitNetwork
 
 /// Asks a server single questions, one connection each: for what comes before and beside the load.
 struct SetupClient: Sendable {
@@ -24,6 +25,8 @@ struct SetupClient: Sendable {
     let server: ServerAddress
     /// The server's resolved address.
     let address: SocketAddress
+    /// TLS to it; nil for none.
+    let tls: ClientTLS?
     private let group: any EventLoopGroup
 
     /// The largest answer that is read: metadata and errors are far smaller, outputs of most models too.
@@ -35,10 +38,15 @@ struct SetupClient: Sendable {
 
     /// A client for a server; its name is resolved here, and blocks meanwhile.
     ///
-    /// - Throws: ``LoadError`` of code `unreachable` if the host's name is not known.
-    init(server: ServerAddress, group: any EventLoopGroup) throws(LoadError) {
+    /// - Parameter trust: for a server that is asked over TLS.
+    /// - Throws: ``LoadError`` of code `unreachable` if the host's name is not known; `badPlan` for files of TLS that
+    ///   cannot be used.
+    init(server: ServerAddress, trust: ClientTrust = ClientTrust(), group: any EventLoopGroup) throws(LoadError) {
         self.server = server
         self.group = group
+        do throws(TLSError) { tls = try server.isSecure ? ClientTLS(trust) : nil } catch {
+            throw LoadError(.badPlan, "\(error)")
+        }
         do {
             address = try SocketAddress.makeAddressResolvingHost(server.host, port: server.port)
         } catch {
@@ -54,8 +62,9 @@ struct SetupClient: Sendable {
         let answer = loop.makePromise(of: Answer.self)
         let connecting = ClientBootstrap(group: loop)
             .connectTimeout(Self.connectTimeout)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
+            .channelInitializer { [tls, server] channel in
+                ClientTLS.begin(tls, to: server.host, speaking: server.transport.speech, on: channel) { channel in
+                    if tls == nil { try channel.pipeline.syncOperations.addHandler(TLSAlertDetector()) }
                     switch request {
                     case .http(let head, let body):
                         try channel.pipeline.syncOperations.addHTTPClientHandlers()
@@ -66,6 +75,8 @@ struct SetupClient: Sendable {
                         try channel.pipeline.syncOperations.addHandler(
                             SingleCall(request, streams: streams, answer: answer))
                     }
+                } failed: {
+                    answer.fail($0)
                 }
             }
             .connect(to: address)
@@ -82,9 +93,26 @@ struct SetupClient: Sendable {
         } catch let error as LoadError {
             throw error
         } catch {
-            throw LoadError(.unreachable, "No answer from \(server) (\(reason(error))). Is the server running there?")
+            throw LoadError(.unreachable, "No answer from \(server): \(reason(error))\(advice(error))")
         }
     }
+}
+
+extension SetupClient {
+    /// What to do where an error itself does not say it.
+    private func advice(_ error: any Error) -> String {
+        guard PeerError.words(error) == nil else { return "." }
+        // A server that misses a certificate may end the connection before it is heard to say so.
+        let isCut = error is Broken || [ECONNRESET, EPIPE].contains((error as? IOError)?.errnoCode ?? 0)
+        guard tls != nil, isCut else { return ". Is the server running there?" }
+        return ". Does it want another certificate of its clients (--client-certificate)?"
+    }
+}
+
+/// A connection ended before its answer.
+struct Broken: Error {
+    /// How.
+    let words: String
 }
 
 /// Sends a request when its connection opens and collects the answer.
@@ -104,11 +132,18 @@ private final class SingleExchange: ChannelInboundHandler {
         self.answer = answer
     }
 
+    // Over TLS it is added when the handshake is done, and the channel is active already.
+    func handlerAdded(context: ChannelHandlerContext) { if context.channel.isActive { begin(context) } }
+
     func channelActive(context: ChannelHandlerContext) {
+        begin(context)
+        context.fireChannelActive()
+    }
+
+    private func begin(_ context: ChannelHandlerContext) {
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         context.write(wrapOutboundOut(.body(.byteBuffer(requestBody))), promise: nil)
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
-        context.fireChannelActive()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -127,7 +162,7 @@ private final class SingleExchange: ChannelInboundHandler {
 
     // Failing a promise that was kept already has no effect.
     func channelInactive(context: ChannelHandlerContext) {
-        answer.fail(LoadError(.unreachable, "The server closed the connection without an answer."))
+        answer.fail(Broken(words: "it closed the connection"))
         context.fireChannelInactive()
     }
 }
@@ -139,7 +174,8 @@ func reason(_ error: any Error) -> String {
     case let error as NIOConnectionError:
         error.connectionErrors.first.map { reason($0.error) } ?? "cannot connect"
     case let error as LoadError: error.message
+    case let error as Broken: error.words
     case ChannelError.connectTimeout: "no connection within 5 s"
-    default: "\(error)"
+    default: PeerError.words(error) ?? "\(error)"
     }
 }

@@ -57,7 +57,7 @@ package enum Load {
         warn: (String) -> Void,
         onProgress: (@Sendable (LoadProgress.Snapshot) -> Void)?
     ) async throws(LoadError) -> LoadReport {
-        let client = try SetupClient(server: plan.server, group: group)
+        let client = try SetupClient(server: plan.server, trust: plan.trust, group: group)
         var targets: [PreparedTarget] = []
         for target in plan.targets {
             targets.append(try await PreparedTarget.prepare(target, plan: plan, client: client, warn: warn))
@@ -67,7 +67,7 @@ package enum Load {
         var results: [EventLoopFuture<Measurement>] = []
         for (index, loop) in group.makeIterator().enumerated() {
             let settings = DriverSettings(
-                plan: plan, targets: targets, address: client.address, index: index,
+                plan: plan, targets: targets, client: client, index: index,
                 start: Int64(start.uptimeNanoseconds), progress: progress,
                 onProgress: index == 0 ? onProgress : nil)
             let promise = loop.makePromise(of: Measurement.self)

@@ -2,7 +2,6 @@
 
 internal import Glibc
 internal import NIOSSL
-internal import StraitFormats
 
 /// The files that a server's TLS is made of, as PEM.
 package struct TLSFiles: Sendable, Hashable {
@@ -19,9 +18,6 @@ package struct TLSFiles: Sendable, Hashable {
         self.clientAuthorities = clientAuthorities
     }
 
-    /// Bytes of one file: room for hundreds of certificates.
-    private static let largest = 1 << 20
-
     /// What the files hold, read and checked.
     struct Content {
         let chain: [NIOSSLCertificate]
@@ -33,43 +29,16 @@ package struct TLSFiles: Sendable, Hashable {
 
     /// Reads the files.
     func read() throws(TLSError) -> Content {
-        let chain = try certificates(in: certificate)
+        let chain = try PEM.certificates(in: certificate)
         let authorities: [NIOSSLCertificate]?
-        if let clientAuthorities { authorities = try certificates(in: clientAuthorities) } else { authorities = nil }
+        if let clientAuthorities {
+            authorities = try PEM.certificates(in: clientAuthorities)
+        } else {
+            authorities = nil
+        }
         var warnings = Self.validity(of: chain, certificate)
         if let authorities, let clientAuthorities { warnings += Self.validity(of: authorities, clientAuthorities) }
-        return Content(chain: chain, key: try privateKey(), authorities: authorities, warnings: warnings)
-    }
-
-    private func bytes(of path: String) throws(TLSError) -> [UInt8] {
-        do { return try Files.read(path, limit: Self.largest) } catch {
-            throw TLSError(.unreadable, "\(path): \(error.message)")
-        }
-    }
-
-    private func certificates(in path: String) throws(TLSError) -> [NIOSSLCertificate] {
-        let bytes = try bytes(of: path)
-        if let found = try? NIOSSLCertificate.fromPEMBytes(bytes), !found.isEmpty { return found }
-        throw TLSError(
-            .noCertificate,
-            "\(path): no certificate in it; expected PEM, with -----BEGIN CERTIFICATE----- (of DER, make PEM by openssl "
-                + "x509 -inform der -in FILE -out FILE.pem)")
-    }
-
-    private func privateKey() throws(TLSError) -> NIOSSLPrivateKey {
-        let bytes = try bytes(of: key)
-        do {
-            // Without an answer of ours the library would ask for a password in the terminal, and wait.
-            return try NIOSSLPrivateKey(bytes: bytes, format: .pem) { give in give([UInt8]()) }
-        } catch {
-            let isEncrypted = String(decoding: bytes, as: UTF8.self).contains("ENCRYPTED")
-            throw TLSError(
-                .noKey,
-                isEncrypted
-                    ? "\(key): the key is encrypted, and nobody is here to give its password; decrypt it by openssl pkey "
-                        + "-in FILE -out FILE.plain, readable for this server only"
-                    : "\(key): no private key in it; expected PEM, with -----BEGIN PRIVATE KEY-----")
-        }
+        return Content(chain: chain, key: try PEM.privateKey(in: key), authorities: authorities, warnings: warnings)
     }
 
     /// Warnings about certificates that are not valid now, or not for long.
@@ -95,7 +64,7 @@ package struct TLSFiles: Sendable, Hashable {
     /// Seconds before its end from which on a certificate should have been renewed: two weeks.
     private static let soon = 14 * 86_400
 
-    private static func days(_ seconds: Int) -> String {
+    static func days(_ seconds: Int) -> String {
         let days = seconds / 86_400
         return days == 0 ? "less than a day" : days == 1 ? "1 day" : "\(days) days"
     }

@@ -21,15 +21,14 @@ struct LoadCommand: AsyncParsableCommand {
             EXAMPLE
               strait load --model magika --model minilm,weight=2 --rate 60 \\
                 --high-share 0.3 --deadline-high-ms 100 --deadline-low-ms 300
+              strait load --url grpcs://scanner:8001 --ca-file hospital.pem \\
+                --token-file token --model magika --rate 60
             """)
 
-    @Option(
-        name: [.customShort("u"), .long],
-        help: "The server, as http://HOST:PORT or grpc://HOST:PORT. Default: port 8000 or 8001 of this machine.")
-    var url: String?
+    @OptionGroup var server: ServerOptions
 
-    @Option(name: .customLong("protocol"), help: "What is spoken: http or grpc.")
-    var transport = LoadPlan.Transport.http
+    @Option(name: .customLong("protocol"), help: "What is spoken: http or grpc. Default: what the URL says.")
+    var transport: LoadPlan.Transport?
 
     @Option(
         name: .customLong("model"),
@@ -83,12 +82,6 @@ struct LoadCommand: AsyncParsableCommand {
     @Option(help: "Cores to pin those threads to, such as 1 or 0,2-3.")
     var cores: String?
 
-    @Option(
-        help: ArgumentHelp(
-            "A token for a server that wants one; also taken from $STRAIT_TOKEN, where other users do not see it.",
-            valueName: "token"))
-    var token: String?
-
     @Option(help: "Write the result to this file as JSON, one object for each class and model; - for standard output.")
     var json: String?
 
@@ -123,10 +116,11 @@ struct LoadCommand: AsyncParsableCommand {
         case (nil, let outstanding?): pace = .closedLoop(outstanding: outstanding)
         default: throw LoadError(.badPlan, "Give either --rate (open loop) or --concurrency (closed loop).")
         }
-        let server = try ServerAddress(url: url ?? "127.0.0.1", transport: transport)
-        var plan = LoadPlan(server: server, targets: targets, pace: pace)
-        plan.transport = transport
-        plan.token = token ?? Surroundings.environment["STRAIT_TOKEN"]
+        let server = try self.server.server(transport)
+        var plan = LoadPlan(server: server.address, targets: targets, pace: pace)
+        plan.transport = server.address.transport
+        plan.trust = server.trust
+        plan.token = server.token
         plan.highShare = highShare
         plan.duration = try Duration(text: duration)
         plan.warmup = try Duration(text: warmup)

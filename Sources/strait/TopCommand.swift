@@ -19,7 +19,8 @@ struct TopCommand: ParsableCommand {
             should be done in 95 of 100 cases.
 
             EXAMPLES
-              strait top --server http://scanner:8000
+              strait top --url http://scanner:8000
+              strait top --url https://scanner:8000 --ca-file hospital.pem --token-file token
               strait top --once --json
             """)
 
@@ -83,9 +84,9 @@ struct TopCommand: ParsableCommand {
     }
 
     private func fillTerminal() throws(LoadError) {
+        let inquiry = try server.inquiry()
         let terminal = TopTerminal()
         defer { terminal.close() }
-        let inquiry = try server.inquiry()
         var complaint: String?
         var shown: TopPage?
         while true {

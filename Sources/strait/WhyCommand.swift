@@ -16,7 +16,7 @@ struct WhyCommand: AsyncParsableCommand {
 
             EXAMPLES
               strait why 12345
-              strait why ct-0042 --server http://scanner:8000
+              strait why ct-0042 --url http://scanner:8000
               strait why --last-violation
               strait why --model lung-nodules --class high --outcome late --since 10m
             """)

@@ -46,11 +46,11 @@ class Authority:
     def certificate(self):
         return self.identity.certificate
 
-    def sign(self, name, days=2):
+    def sign(self, name, days=2, names="DNS:localhost,IP:127.0.0.1"):
         made = Identity(self.folder / f"{name}.pem", self.folder / f"{name}.key")
         request, extensions = self.folder / f"{name}.csr", self.folder / f"{name}.ext"
         openssl("req", *NEW_KEY, "-keyout", made.key, "-out", request, "-subj", f"/CN={name}")
-        extensions.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=critical,CA:FALSE\n")
+        extensions.write_text(f"subjectAltName={names}\nbasicConstraints=critical,CA:FALSE\n")
         openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.identity.key, "-CAcreateserial",
                 "-days", days, "-extfile", extensions, "-out", made.certificate)
         return made

@@ -37,22 +37,36 @@ internal import Testing
         #expect(try ServerAddress(url: url) == ServerAddress(host: host, port: port, pathPrefix: prefix))
     }
 
-    @Test(arguments: ["https://host", "http://", "host:0", "host:65536", "host:http", "[::1]x", ""])
+    @Test(arguments: ["grpc://host", "ftp://host", "http://", "host:0", "host:65536", "host:http", "[::1]x", ""])
     func aURLThatCannotServeIsRefused(url: String) {
         #expect(throws: LoadError.self) { try ServerAddress(url: url) }
     }
 
     @Test(arguments: [
         ("grpc://[::1]:81/", "grpc://[::1]:81"), ("localhost", "grpc://localhost:8001"), ("http://a:2", "grpc://a:2"),
+        ("https://a:2", "grpcs://a:2"), ("grpcs://a", "grpcs://a:8001"),
     ])
     func aURLOfGRPCIsShownAsOne(url: String, shown: String) throws {
         #expect(try ServerAddress(url: url, transport: .grpc).description == shown)
     }
 
-    @Test(arguments: [("https://host", "grpc:// and http:// are"), ("host:0", "grpc://HOST:PORT"), ("host/gw", "/gw")])
+    @Test(arguments: [
+        ("ftp://host", "only grpc://, grpcs://, http://, https:// are"), ("host:0", "grpc://HOST:PORT"),
+        ("host/gw", "/gw"),
+    ])
     func aURLThatGRPCCannotUseIsRefused(url: String, words: String) {
         let error = #expect(throws: LoadError.self) { try ServerAddress(url: url, transport: .grpc) }
         #expect(error?.message.contains(words) == true, "\(error?.message ?? "")")
+    }
+
+    @Test(arguments: [
+        ("host", "http://host:8000"), ("https://host/gw", "https://host:8000/gw"), ("grpc://a:2", "grpc://a:2"),
+        ("grpcs://[::1]", "grpcs://[::1]:8001"), ("grpc:9", "http://grpc:9"),
+    ])
+    func aURLSaysWhatIsSpoken(url: String, shown: String) throws {
+        let server = try ServerAddress(url: url, transport: nil)
+        #expect(server.description == shown)
+        #expect(server.isSecure == shown.contains("s://"))
     }
 
     @Test func aModelsNameIsEncodedInItsPath() throws {
