@@ -3,6 +3,7 @@
 internal import NIOCore
 internal import NIOHTTP1
 internal import StraitProtocol
+internal import StraitServing
 internal import StraitTelemetry
 
 /// One connection of a scraper: GET and HEAD of `/metrics`, and a page at `/` that says where they are.
@@ -10,6 +11,7 @@ final class MetricsHandler: ChannelInboundHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
 
+    private let access: MetricsAccess
     private let page: @Sendable (ExpositionFormat) -> [UInt8]
     private var head: HTTPRequestHead?
     /// Bytes of the present request's body, which nobody wants.
@@ -26,7 +28,10 @@ final class MetricsHandler: ChannelInboundHandler {
     private static let index =
         "<!DOCTYPE html><title>Strait</title><p>Metrics are at <a href=\"/metrics\">/metrics</a>.\n"
 
-    init(page: @escaping @Sendable (ExpositionFormat) -> [UInt8]) { self.page = page }
+    init(access: MetricsAccess, page: @escaping @Sendable (ExpositionFormat) -> [UInt8]) {
+        self.access = access
+        self.page = page
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isClosing else { return }
@@ -83,6 +88,7 @@ final class MetricsHandler: ChannelInboundHandler {
         if path == "/" {
             return Response(headers: [("Content-Type", "text/html; charset=utf-8")], body: Array(Self.index.utf8))
         }
+        if let refusal = refusal(of: head) { return refusal }
         let format = ExpositionFormat(accept: Self.joined("accept", of: head))
         var reply = Response(headers: [("Content-Type", format.contentType), ("Vary", "Accept, Accept-Encoding")])
         reply.body = page(format)
@@ -93,6 +99,17 @@ final class MetricsHandler: ChannelInboundHandler {
             reply.body = compressed
             reply.headers.append(("Content-Encoding", coding.rawValue))
         }
+        return reply
+    }
+
+    /// What is replied to who may not read metrics; nil for who may.
+    private func refusal(of head: HTTPRequestHead) -> Response? {
+        guard access.wantsTokens else { return nil }
+        let token = ConnectionAccess.token(
+            authorization: head.headers.first(name: "authorization"), apiKey: head.headers.first(name: "x-api-key"))
+        guard let error = access.refusal(token: token) else { return nil }
+        var reply = Response.text(.unauthorized, error.message + "\n")
+        reply.headers.append(("WWW-Authenticate", "Bearer realm=\"strait\""))
         return reply
     }
 

@@ -3,6 +3,7 @@
 internal import NIOCore
 internal import NIOHTTP1
 package import StraitNetwork
+package import StraitServing
 package import StraitTelemetry
 
 /// Serves the text of metrics on a port of its own, for Prometheus and its kin: on a thread of its own, so that no scrape
@@ -28,9 +29,10 @@ package final class MetricsListener: Sendable {
     ///   - port: 0 for any free one.
     ///   - cores: where it may run; empty for anywhere.
     ///   - tls: over which is spoken; nil for in the clear.
+    ///   - access: who may read them.
     ///   - page: the text of all metrics now; called on the listener's thread.
     package init(
-        host: String, port: Int, cores: [Int], tls: TLSContext? = nil,
+        host: String, port: Int, cores: [Int], tls: TLSContext? = nil, access: MetricsAccess,
         page: @escaping @Sendable (ExpositionFormat) -> [UInt8]
     ) throws(Listener.StartError) {
         var place = Listener.Place(host: host, port: port, connections: Self.mostConnections)
@@ -42,7 +44,7 @@ package final class MetricsListener: Sendable {
             try channel.pipeline.syncOperations.addHandlers([
                 IdleStateHandler(readTimeout: .seconds(Self.idleSeconds)), HTTPResponseEncoder(),
                 ByteToMessageHandler(HTTPRequestDecoder(limitConfiguration: HTTPLimits.decoder)),
-                HTTPServerPipelineHandler(), MetricsHandler(page: page),
+                HTTPServerPipelineHandler(), MetricsHandler(access: access, page: page),
             ])
         }
     }

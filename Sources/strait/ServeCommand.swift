@@ -43,7 +43,8 @@ struct ServeCommand: ParsableCommand {
 
     /// What the server waits for: what ends it, and what makes it read its certificates and tokens again.
     private var signals: [CInt] {
-        [SIGTERM, SIGINT] + (tlsOptions.tlsCertificate == nil && options.access.tokens == nil ? [] : [SIGHUP])
+        let files = [tlsOptions.tlsCertificate, options.access.tokens, metricsOptions.metricsTokenFile]
+        return [SIGTERM, SIGINT] + (files.allSatisfy { $0 == nil } ? [] : [SIGHUP])
     }
 
     func run() throws {
@@ -71,6 +72,7 @@ struct ServeCommand: ParsableCommand {
         try OutputFile.check(options.record)
         let specifications = try options.specifications
         let access = try options.access.control(places: options.maxQueue, log: log.note)
+        let metricsAccess = try metricsOptions.access(beside: access)
         let library = try findOnnxRuntime(isNeeded: !specifications.allSatisfy(\.isVirtual), log)
         let pool = SlabPool(budget: options.mostTensorMemory << 20)
         let devices = try ServeDevices(
@@ -151,7 +153,7 @@ struct ServeCommand: ParsableCommand {
             engine: engine, pool: pool, version: Strait.version, virtualGroups: devices.virtualGroups
         ) { frontEnds.connections }
         let metricsListener = try metricsOptions.listen(
-            beside: options.httpAddress, cores: network.cores, tls: tls, metrics, log: log.note)
+            beside: options.httpAddress, cores: network.cores, tls: tls, access: metricsAccess, metrics, log: log.note)
         var place = Listener.Place(
             host: options.httpAddress, port: options.httpPort, connections: options.maxConnections)
         (place.threads, place.cores, place.tls) = (network.threads, network.cores, tls)
@@ -174,6 +176,7 @@ struct ServeCommand: ParsableCommand {
         while signal == SIGHUP {
             if options.access.tokens != nil { access.reload(log: log.note) }
             if let tls { TLSOptions.reload(tls, log: log) }
+            MetricsOptions.reload(metricsAccess, log: log)
             signal = ProcessLimits.waitForSignal(signals)
         }
         let name = signal == SIGINT ? "SIGINT" : "SIGTERM"
