@@ -32,7 +32,7 @@ extension ConnectionHandler {
         guard route.operation == .events else {
             return send(Dashboard.reply(route.file ?? Dashboard.index, replyCoding), context)
         }
-        let stream = EventStream(events, context, isStream: isStream)
+        let stream = EventStream(events, context, isStream: isStream, patience: patience)
         guard stream.begin() else { return send(EventHub.full, context) }
         state = .watching(stream)
     }

@@ -118,5 +118,5 @@ extension ConnectionHandler {
     }
 
     /// How long a client may take nothing of what it asked for, in seconds.
-    private var patience: Int64 { min(limits.idleSeconds, HTTPLimits.stalledSeconds) }
+    var patience: Int64 { min(limits.idleSeconds, HTTPLimits.stalledSeconds) }
 }

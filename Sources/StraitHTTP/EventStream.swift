@@ -11,11 +11,17 @@ final class EventStream {
     private let hub: EventHub
     private let context: ChannelHandlerContext
     private let isStream: Bool
+    private let patience: TimeAmount
+    /// Since when it has taken nothing of what waits for it.
+    private var stalledSince: NIODeadline?
 
     /// A viewer that is not sent anything yet.
     ///
-    /// - Parameter isStream: whether the channel is a stream of HTTP/2; else it takes bytes as they are.
-    init(_ hub: EventHub, _ context: ChannelHandlerContext, isStream: Bool) {
+    /// - Parameters:
+    ///   - isStream: whether the channel is a stream of HTTP/2; else it takes bytes as they are.
+    ///   - patience: seconds after which a viewer that takes nothing loses its place.
+    init(_ hub: EventHub, _ context: ChannelHandlerContext, isStream: Bool, patience: Int64) {
+        self.patience = .seconds(patience)
         self.hub = hub
         self.context = context
         self.isStream = isStream
@@ -52,9 +58,12 @@ final class EventStream {
         guard context.channel.isActive else { return }
         guard context.channel.isWritable else {
             // It comes back, and begins with what it has missed.
-            if mustArrive { context.close(promise: nil) }
+            let since = stalledSince ?? .now()
+            stalledSince = since
+            if mustArrive || NIODeadline.now() - since >= patience { context.close(promise: nil) }
             return
         }
+        stalledSince = nil
         write(buffer)
         context.flush()
     }
