@@ -87,8 +87,13 @@ extension ConnectionHandler {
         unread.end()
         state = keepAlive ? .idle : .closing
         repliedAt = .now()
-        guard !keepAlive else { return takeHeld(context) }
+        guard !keepAlive else {
+            takeHeld(context)
+            if isInputClosed, case .idle = state { closeWhenTaken(context) }
+            return
+        }
         held.forget()
+        if isInputClosed { return closeWhenTaken(context) }
         // A stream is over when both sides have ended theirs.
         guard !(isStream && isComplete) else { return }
         guard !isStream else { return context.close(mode: .output, promise: nil) }

@@ -15,6 +15,7 @@ extension ConnectionHandler {
         if case .closing = state { return }
         turn &+= 1
         isComplete = false
+        takesInterim = head.version.major == 1 && head.version.minor >= 1
         keepAlive = head.isKeepAlive && readiness.isReady && !isStream
         isHead = head.method == .HEAD
         waitsForLeave = head.headers.first(name: "expect")?.lowercased() == "100-continue"

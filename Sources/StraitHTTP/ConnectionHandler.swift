@@ -79,6 +79,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// The last request's path and where it led, which is where the next one's leads, mostly.
     var lastRoute: (method: HTTPMethod, target: String, outcome: Route.Outcome)?
     var lastRequest = LastRequest()
+    /// Whether the client has closed its sending side, and whether it understands that something comes before its answer.
+    var isInputClosed = false
+    var takesInterim = false
     /// The memory for replies.
     var output = ByteBuffer()
     /// Whether all of the request has come.
@@ -178,6 +181,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
             if case .watching(let stream) = state { stream.end() }
         } else if event is IdleStateHandler.IdleStateEvent {
             endSilence(context)
+        } else if event as? ChannelEvent == .inputClosed {
+            endInput(context)
         }
         context.fireUserInboundEventTriggered(event)
     }

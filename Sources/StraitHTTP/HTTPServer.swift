@@ -25,6 +25,7 @@ package final class HTTPServer: Sendable {
         _ place: Listener.Place, control: ServerControl, feed: WatchFeed, limits: HTTPLimits = HTTPLimits()
     ) throws(Listener.StartError) {
         let events = EventHub(feed)
+        let isPlain = place.tls == nil
         self.events = events
         listener = try Listener(
             place, offering: .both, advice: Self.advice
@@ -32,6 +33,8 @@ package final class HTTPServer: Sendable {
             if agreed == TLSContext.http2 {
                 return try HTTP2Streams.add(to: channel, control: control, limits: limits, events: events)
             }
+            // Over TLS what ends without the words for it may have been cut by somebody in between.
+            if isPlain { try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true) }
             let decoder = HTTPRequestDecoder(limitConfiguration: HTTPLimits.decoder)
             try channel.pipeline.syncOperations.addHandlers([
                 IdleStateHandler(readTimeout: .seconds(limits.idleSeconds)), ByteToMessageHandler(decoder),
