@@ -61,7 +61,30 @@ package struct Evaluation: Sendable {
                 })
         }
         for (index, record) in zip(missing, made.set { $0 }) { records[index] = record }
-        return zip(plan.runs, records).flatMap { run, record in
+        return byAxis(records)
+    }
+
+    /// What the store has of the plan's runs, whatever the code does by now; makes none. Of two records of a run the later
+    /// counts.
+    ///
+    /// - Throws: `badFile` for a store that is not there or cannot be read.
+    package func recorded() throws(EvaluationError) -> [RunRecord] {
+        struct Run: Hashable {
+            var cell: Cell
+            var variant: String
+            var seed: UInt64
+        }
+        var known: [Run: RunRecord] = [:]
+        for line in try RunStore.read(store).lines {
+            known[Run(cell: line.record.cell, variant: line.record.variant, seed: line.record.seed)] = line.record
+        }
+        return byAxis(
+            plan.runs.map { known[Run(cell: Cell($0.scenario), variant: $0.setup.name, seed: $0.seed)] })
+    }
+
+    /// The records of the plan's runs, once for each axis.
+    private func byAxis(_ records: [RunRecord?]) -> [RunRecord] {
+        zip(plan.runs, records).flatMap { run, record in
             run.axes.compactMap { axis in
                 var record = record
                 record?.axis = axis

@@ -26,7 +26,12 @@ struct RunStore: ~Copyable {
         guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
             throw Self.failure(path, "another evaluation writes to it; give this one a folder of its own")
         }
-        let whole = fresh ? 0 : try Self.read(path, into: &records)
+        var whole = 0
+        if !fresh {
+            let lines: [RecordLine]
+            (lines, whole) = try Self.read(path)
+            for line in lines { records[line.key] = line.record }
+        }
         guard ftruncate(file, off_t(whole)) == 0 else { throw Self.failure(path, "cannot be cut: \(Files.reason())") }
     }
 
@@ -39,27 +44,28 @@ struct RunStore: ~Copyable {
         }
     }
 
-    /// Reads what a file holds, and says how many of its bytes are whole lines.
-    private static func read(_ path: String, into records: inout [String: RunRecord]) throws(EvaluationError) -> Int {
+    /// Reads what a file holds, in its order, and says how many of its bytes are whole lines.
+    static func read(_ path: String) throws(EvaluationError) -> (lines: [RecordLine], whole: Int) {
         let content: [UInt8]
         do throws(FormatError) { content = try Files.read(path, limit: mostBytes) } catch {
             throw EvaluationError(.badFile, "\(error)")
         }
         var start = 0
         var number = 0
+        var lines: [RecordLine] = []
         while let end = content[start...].firstIndex(of: UInt8(ascii: "\n")) {
             number += 1
             do throws(FormatError) {
-                let line = try content.withUnsafeBufferPointer { (bytes) throws(FormatError) in
-                    try RecordLine(UnsafeBufferPointer(rebasing: bytes[start..<end]))
-                }
-                records[line.key] = line.record
+                lines.append(
+                    try content.withUnsafeBufferPointer { (bytes) throws(FormatError) in
+                        try RecordLine(UnsafeBufferPointer(rebasing: bytes[start..<end]))
+                    })
             } catch {
                 throw failure("\(path):\(number)", "\(error); remove the line, or start over with --fresh")
             }
             start = end + 1
         }
-        return start
+        return (lines, start)
     }
 
     private static func failure(_ place: String, _ message: String) -> EvaluationError {

@@ -22,8 +22,8 @@ struct EvaluateCommand: ParsableCommand {
             Each run is added to runs.jsonl in the folder as it ends. What is there already is not run again, so an \
             evaluation can be stopped at any time and goes on where it was. A run is made again when its scenario, its \
             policy, or what the code does under that policy has changed; --code names a version beside that. In the end \
-            the folder has report.html with all figures, each of them in figures as well, targets.json, targets.txt and \
-            core.txt.
+            the folder has report.html with all figures, each of them in figures as well, its tables as results.md, \
+            targets.json, targets.txt and core.txt.
 
             Everything follows from the seeds, whatever the threads. A run that breaks a rule stops the evaluation with \
             the scenario, the policy, the seed and the last events; the runs so far are kept. docs/evaluation.md tells \
@@ -72,6 +72,9 @@ struct EvaluateCommand: ParsableCommand {
     @Flag(help: "Say what would be run, and end.")
     var dryRun = false
 
+    @Flag(help: "Run nothing: write results.md again, of the runs and targets that the folder has.")
+    var resultsOnly = false
+
     @Flag(help: "No progress line.")
     var quiet = false
 
@@ -93,6 +96,7 @@ struct EvaluateCommand: ParsableCommand {
     private func evaluate() throws {
         let plan = try MatrixPlan(request())
         if dryRun { return print(Self.words(plan)) }
+        if resultsOnly { return try writeRecordedResults(plan) }
         guard mkdir(folder, 0o755) == 0 || errno == EEXIST else {
             throw EvaluationError(.badFile, "The folder \(folder) cannot be made: \(String(cString: strerror(errno))).")
         }
@@ -108,7 +112,17 @@ struct EvaluateCommand: ParsableCommand {
         print(TargetFile.text(targets))
         let report = try ReportMaker(plan, folder: folder, threads: threads.count).make(
             table, targets: targets, estimators: trials, fidelity: fidelity, arguments: CommandLine.arguments)
-        print("runs.jsonl, targets.json, targets.txt and core.txt are in \(folder), the report is \(report).")
+        try writeText(ResultsPage(table, targets: targets).text, to: "\(folder)/results.md")
+        print(
+            "runs.jsonl, targets.json, targets.txt, core.txt and results.md are in \(folder), the report is \(report).")
+    }
+
+    private func writeRecordedResults(_ plan: MatrixPlan) throws {
+        let store = Evaluation(plan, store: "\(folder)/runs.jsonl", options: Evaluation.Options())
+        let table = RecordTable(try store.recorded())
+        let targets = try TargetFile.rows(path: "\(folder)/targets.json")
+        try writeText(ResultsPage(table, targets: targets).text, to: "\(folder)/results.md")
+        print("\(folder)/results.md is of the runs that the folder has.")
     }
 
     private func request() throws -> MatrixPlan.Request {

@@ -60,22 +60,25 @@ struct Losses {
         self.compared = compared
     }
 
+    /// What counts as a loss.
+    var rule: String {
+        "Cells in which a usable rival (V low below 50 %) has a V high more than 0.1 percentage points below Strait's, or a "
+            + "V low below Strait's with a V high at most 0.5 points above it, in all of \(compared) comparisons."
+    }
+
+    private static let head = [
+        "cell", "figure", "Strait, %", "best rival", "Strait − rival, pp", "beyond the interval", "also ahead",
+    ]
+
     /// A table, and what counts.
     var html: String {
-        let rule =
-            "<p>Cells in which a usable rival (V low below 50 %) has a V high more than 0.1 percentage points below "
-            + "Strait's, "
-            + "or a V low below Strait's with a V high at most 0.5 points above it, in all of \(compared) "
-            + "comparisons.</p>\n"
+        let rule = "<p>\(rule)</p>\n"
         guard !all.isEmpty else { return rule + "<p>None.</p>\n" }
-        return rule
-            + HTMLTable(
-                head: [
-                    "cell", "figure", "Strait, %", "best rival", "Strait − rival, pp", "beyond the interval",
-                    "also ahead",
-                ], rows: rows, numbers: [2, 4]
-            ).html
+        return rule + HTMLTable(head: Self.head, rows: rows, numbers: [2, 4]).html
     }
+
+    /// The table alone.
+    var markdown: String { all.isEmpty ? "None.\n" : MarkdownTable(head: Self.head, rows: rows).text }
 
     /// A row for each cell and figure, with the rival that is farthest ahead.
     private var rows: [[String]] {

@@ -22,10 +22,8 @@ struct ReportTables {
     var targets: String {
         guard !input.targets.isEmpty else { return "" }
         let rows = input.targets.map { row -> [String] in
-            let places = row.unit.isEmpty ? 3 : 2
-            let measured = row.worst.map { $0.words(places: places) + (row.unit.isEmpty ? "" : " \(row.unit)") } ?? "–"
-            let room = row.room.map { ($0 > 0 ? "+" : "") + Estimate.decimals($0, places) } ?? "–"
-            return [row.verdict.rawValue, row.target, measured, room, row.worstCell, row.detail]
+            let room = row.room.map { ($0 > 0 ? "+" : "") + Estimate.decimals($0, row.places) } ?? "–"
+            return [row.verdict.rawValue, row.target, row.measured, room, row.worstCell, row.detail]
         }
         let counts = TargetRow.Verdict.allCases.map { verdict in
             "\(input.targets.count { $0.verdict == verdict }) \(verdict.rawValue)"

@@ -72,4 +72,9 @@ enum ArrivalsOrder {
         for cell in cells where !kinds.contains(cell.arrivals) { kinds.append(cell.arrivals) }
         return kinds
     }
+
+    /// Cells by kind, and then by load.
+    static func sorted(_ cells: [Cell]) -> [Cell] {
+        kinds(of: cells).flatMap { kind in cells.filter { $0.arrivals == kind }.sorted { $0.load < $1.load } }
+    }
 }

@@ -46,4 +46,10 @@ package struct TargetRow: Sendable, Hashable {
         self.worstCell = worstCell
         self.detail = detail
     }
+
+    /// Decimals of its number: indices and ratios are told apart by thousandths, percentages by hundredths.
+    var places: Int { unit.isEmpty ? 3 : 2 }
+
+    /// The number with its interval and unit; a dash if there is none.
+    var measured: String { worst.map { $0.words(places: places) + (unit.isEmpty ? "" : " \(unit)") } ?? "–" }
 }
