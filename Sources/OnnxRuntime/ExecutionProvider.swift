@@ -29,7 +29,7 @@ package struct ExecutionProvider: Sendable, Hashable {
     /// The stream on which all kernels of the session go; nil lets ONNX Runtime make one for each run.
     package var stream: Stream?
 
-    /// A CUDA stream, by its address. It must outlive the session.
+    /// A CUDA stream, by its address. It must outlive the session, which can keep it.
     package struct Stream: Sendable, Hashable {
         let address: UInt
 

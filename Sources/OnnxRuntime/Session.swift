@@ -18,16 +18,20 @@ package final class Session: @unchecked Sendable {
     let handle: OpaquePointer
     private let inputNames: CStringArray
     private let outputNames: CStringArray
+    /// Held until the session is released.
+    private let kept: (any Sendable)?
 
     /// Loads a model. It takes milliseconds to seconds; do it before serving.
     ///
     /// - Parameters:
     ///   - path: the .onnx file.
     ///   - model: the name that errors carry; the path where nil.
+    ///   - kept: what must outlive the session, such as a stream that its provider was given the address of.
     /// - Throws: what ONNX Runtime reports (`noSuchFile`, `invalidProtobuf`, …); `unsupportedType` for an input or output
     ///   that is no tensor or has an element type without a case in `OrtElementType`.
     package init(
-        path: String, model: String? = nil, options: SessionOptions = SessionOptions(), in environment: Environment
+        path: String, model: String? = nil, options: SessionOptions = SessionOptions(), in environment: Environment,
+        keeping kept: (any Sendable)? = nil
     ) throws(OnnxRuntimeError) {
         let model = model ?? path
         let handle = try options.withHandle(in: environment.library, model: model) {
@@ -45,11 +49,13 @@ package final class Session: @unchecked Sendable {
         self.environment = environment
         self.model = model
         self.handle = handle
+        self.kept = kept
         inputNames = CStringArray(inputs.map(\.name))
         outputNames = CStringArray(outputs.map(\.name))
     }
 
     deinit {
+        // Before anything that is held here goes.
         ort_release_session(environment.api, handle)
     }
 

@@ -319,6 +319,35 @@ internal import Testing
         device.stop()
     }
 
+    @Test(.timeLimit(.minutes(1))) func `a model goes though a batch of another hangs on a lane`() throws {
+        let runtime = runtime()
+        let (hangs, goesOn) = (Wakeup(), Wakeup())
+        let loader = FakeLoader(runtime) { rows in
+            if rows == 2 {
+                hangs.signal()
+                goesOn.wait()
+            }
+            return 1000
+        }
+        let device = try device(runtime, loader) { ($0.lanes, $0.unloadPatience) = (1, .zero) }
+        let driver = NotingDriver()
+        let (first, second) = (
+            try device.load(path: "none", name: "first"), try device.load(path: "none", name: "second")
+        )
+        device.start(driver: driver)
+        device.run(try batch(0, second, [[1, 2, 3, 4, 5, 6, 7, 8]]), on: LaneID(index: 0))
+        hangs.wait()
+        device.unload(first)
+        goesOn.signal()
+        driver.ended.wait()
+        #expect(try values(driver.result(0)) == [[2, 4, 6, 8, 10, 12, 14, 16]])
+        // Behind what the lane had to do.
+        let result = try device.runAlone(try batch(1, second, [[1, 2, 3, 4]]))
+        #expect(try values(.success(result)) == [[2, 4, 6, 8]])
+        #expect(throws: DeviceError.self) { try device.runAlone(try batch(2, first, [[1, 2, 3, 4]])) }
+        device.stop()
+    }
+
     @Test func `nothing is left of a device that is gone`() throws {
         let runtime = runtime()
         do {

@@ -86,6 +86,21 @@ struct SessionTests {
         #expect(error.model == "/nowhere/m.onnx")
     }
 
+    @Test("what a session is to keep lives as long as it does, and no longer")
+    func keepsWhatItNeeds() throws {
+        final class Needed: Sendable {}
+        var needed: Needed? = Needed()
+        weak let watched = needed
+        var session: Session? = try withTemporaryFolder { folder in
+            let path = try folder.write("model.onnx", OnnxFixture.identity(.fp32, [1]).bytes)
+            return try Session(path: path, in: Runtime.environment(), keeping: needed)
+        }
+        needed = nil
+        #expect(watched != nil && session != nil)
+        session = nil
+        #expect(watched == nil)
+    }
+
     @Test("an operator that does not exist is refused with its name")
     func unknownOperator() throws {
         var fixture = OnnxFixture.identity(.fp32, [1])

@@ -4,6 +4,7 @@ internal import CUDARuntime
 internal import Glibc
 internal import OnnxRuntime
 package import StraitCore
+internal import StraitPlatform
 internal import Synchronization
 
 // Models on a CUDA device: each lane has sessions of its own, and what they take is counted.
@@ -111,16 +112,24 @@ extension CUDADevice {
 
     package func unload(_ model: LoadedModel) {
         guard state.withLock({ $0.models[model.number] }) != nil else { return }
-        // Lanes hold nothing of it any more.
+        let (left, isFreed) = (Countdown(lanes.count), Wakeup())
         for lane in lanes {
-            try? lane.performAndWait { lane in
+            lane.perform { [self] in
                 lane.forget(model: model.number)
-                return .success(())
+                guard left.isLast() else { return }
+                // Lanes hold nothing of it any more.
+                release(model.number)
+                isFreed.signal()
             }
         }
+        // Who unloads looks after other devices, too, and must not wait for a lane that hangs: that frees it when it goes on.
+        _ = isFreed.wait(untilNanoseconds: MonotonicClock.nanoseconds() + options.unloadPatience.nanoseconds)
+    }
+
+    private func release(_ number: Int) {
         try? hardware.choose()
         let before = (try? hardware.memory().free) ?? 0
-        _ = state.withLock { $0.models.removeValue(forKey: model.number) }
+        _ = state.withLock { $0.models.removeValue(forKey: number) }
         let freed = max(0, ((try? hardware.memory().free) ?? before) - before)
         state.withLock { $0.usedBytes = max(0, $0.usedBytes - freed) }
     }
@@ -150,4 +159,13 @@ extension DeviceBatch {
             batch: batch, device: device, lane: lane, modelID: modelID, model: model, isBatchable: isBatchable,
             requestClass: requestClass, parts: parts)
     }
+}
+
+/// Tells which of several that come to the same point is the last.
+private final class Countdown: Sendable {
+    private let left: Atomic<Int>
+
+    init(_ count: Int) { left = Atomic(count) }
+
+    func isLast() -> Bool { left.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import OnnxRuntime
+package import StraitCore
 
 /// How a CUDA device is used.
 package struct CUDAOptions: Sendable, Hashable {
@@ -19,6 +20,9 @@ package struct CUDAOptions: Sendable, Hashable {
     package var stagingBudget = 1 << 30
     /// What runs the operators: CUDA's provider, or TensorRT's with CUDA's for what it cannot.
     package var provider = ExecutionProvider.Kind.cuda
+
+    /// How long unloading a model waits for lanes that are busy; batches take less, but for those that hang.
+    package var unloadPatience = Duration.seconds(5)
 
     /// The most lanes of a device: beyond that streams only wait for each other.
     package static let maximumLanes = 64

@@ -36,7 +36,7 @@ package struct OrtAcceleratorLoader: AcceleratorLoader {
     package func load(
         path: String, model: String, on stream: CUDAStream, memoryLimit: Int, usesGraphs: Bool
     ) throws(DeviceError) -> any AcceleratorSession {
-        let stream = ExecutionProvider.Stream(stream.handle)
+        let place = ExecutionProvider.Stream(stream.handle)
         let cuda = ExecutionProvider(
             .cuda, device: ordinal,
             options: [
@@ -48,15 +48,15 @@ package struct OrtAcceleratorLoader: AcceleratorLoader {
                 // What ONNX Runtime copies itself stays on our stream, in order.
                 "do_copy_in_default_stream": "1",
                 "enable_cuda_graph": usesGraphs ? "1" : "0",
-            ], stream: stream)
+            ], stream: place)
         var options = SessionOptions()
         options.logSeverity = .fatal
         options.providers = [cuda]
         if kind == .tensorrt {
-            options.providers.insert(ExecutionProvider(.tensorrt, device: ordinal, stream: stream), at: 0)
+            options.providers.insert(ExecutionProvider(.tensorrt, device: ordinal, stream: place), at: 0)
         }
         do {
-            let session = try Session(path: path, model: model, options: options, in: environment)
+            let session = try Session(path: path, model: model, options: options, in: environment, keeping: stream)
             return OrtAcceleratorSession(session, memory)
         } catch {
             throw DeviceError(any: error)
