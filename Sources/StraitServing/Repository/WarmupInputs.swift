@@ -108,7 +108,10 @@ extension ModelLoader {
             // A model may have inputs that ones do not fit: it is served all the same.
             let inputs = try? SyntheticInputs(
                 specification, model.loaded, rows: 1, size: Self.usualSize, pool: pool)
-            if let inputs { for _ in 0..<Self.usualCount where !send(inputs.tensors, rows: 1, to: model).isLast {} }
+            guard let inputs else { return nil }
+            for _ in 0..<Self.usualCount {
+                if send(inputs.tensors, rows: 1, to: model).isLast { break }
+            }
             return nil
         }
         for sample in specification.warmups {
