@@ -44,7 +44,9 @@ struct ModelsCommand: ParsableCommand {
         // An engine that is never started: loading is the same as for serving.
         let engine = Engine(policy: .strait, device: device)
         let line = StatusLine(quiet: false)
-        let catalog = try ModelCatalog(repository: directory, engine: engine, pool: pool) { line.show($0.text) }
+        let catalog = try ModelCatalog(repository: directory, engine: engine, pool: pool) {
+            if $0.event == nil { line.show($0.text) }
+        }
         line.clear()
         for version in catalog.all {
             switch version {

@@ -39,22 +39,31 @@ struct TokenCommand: ParsableCommand {
     @Option(help: "Requests between their arrival and their answer.")
     var concurrency: Int?
 
-    func run() throws {
+    func validate() throws {
+        do throws(FormatError) {
+            // What the server would not read is not handed out.
+            let entry = tenant(of: "").json
+            _ = try TokensFile(text: "{\"strait_tokens\": \(TokensFile.version), \"tenants\": [\(entry)]}")
+        } catch {
+            let key = error.key.split(separator: ".").last ?? "entry"
+            throw ValidationError("\(key): \(error.message)")
+        }
+    }
+
+    func run() {
         let token = Self.makeToken()
+        print("token: \(token)")
+        print("entry: \(tenant(of: token).json)")
+    }
+
+    private func tenant(of token: String) -> TokensFile.Tenant {
         var tenant = TokensFile.Tenant(name: name, digests: [FileDigest.sha256(text: token)], models: models)
         tenant.mayClaimHigh = high
         tenant.mayAdminister = administer
         tenant.requestsPerSecond = requestsPerSecond
         tenant.burst = burst
         tenant.concurrency = concurrency
-        do throws(FormatError) {
-            // What the server would not read is not handed out.
-            _ = try TokensFile(text: "{\"strait_tokens\": \(TokensFile.version), \"tenants\": [\(tenant.json)]}")
-        } catch {
-            throw ValidationError("\(error)")
-        }
-        print("token: \(token)")
-        print("entry: \(tenant.json)")
+        return tenant
     }
 
     /// 256 bits of the system's randomness, with a beginning by which scanners for secrets know it.

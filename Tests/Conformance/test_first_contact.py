@@ -111,6 +111,8 @@ def test_without_onnx_runtime_all_places_are_listed_on_lines_of_their_own(tmp_pa
     ["demo", "--seconds", "0"],
     ["demo", "--models", "a,,b"],
     ["demo", "--high-share", "2"],
+    ["token", "two words"],
+    ["token", "vision", "--concurrency", "0"],
 ])
 def test_a_command_line_that_makes_no_sense(arguments):
     done = strait(*arguments)
