@@ -154,8 +154,9 @@ bench-core-pipe: build ## how many events a second strait core takes through a p
 	$(PYTHON) Benchmarks/core_pipe.py
 
 #: Simulate, and compare with servers
-evaluate: build ## every rival over the whole matrix, which targets are met, and a report, into EVALUATION=FOLDER (an hour or so; goes on where it was)
+evaluate: build ## every rival over the whole matrix, which targets are met, a report and docs/results.md, into EVALUATION=FOLDER (an hour or so; goes on where it was)
 	$(STRAIT) evaluate --out $(EVALUATION)
+	cp $(EVALUATION)/results.md docs/results.md
 
 evaluate-smoke: build ## a few cells of it with tuning seeds, into evaluation-smoke (minutes)
 	$(STRAIT) evaluate --smoke
