@@ -5,6 +5,7 @@
 #define _GNU_SOURCE  // dladdr
 #include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "COnnxRuntime.h"
 
@@ -36,6 +37,8 @@ static ort_library refuse(ort_load_outcome outcome, void *library) {
 
 ort_library ort_load(const char *path, char *reason, size_t reason_capacity) {
     snprintf(reason, reason_capacity, "%s", "");
+    // From 1.32 on it would keep an identity of this machine under HOME, and a queue of usage data for its makers.
+    setenv("ORT_DISABLE_TELEMETRY", "1", 0);
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (library == NULL) {
         const char *why = dlerror();
