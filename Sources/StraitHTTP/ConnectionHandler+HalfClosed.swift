@@ -20,7 +20,7 @@ extension ConnectionHandler {
             let probe = context.channel.allocator.buffer(string: "HTTP/1.1 100 Continue\r\n\r\n")
             context.writeAndFlush(wrapOutboundOut(probe), promise: nil)
         case .replying, .closing: return
-        case .inflating: keepAlive = false  // its body is complete, and its answer is asked for
+        case .inflating: return  // looked at again when what has come is inflated
         case .idle, .collecting, .gathering, .discarding, .watching: context.close(promise: nil)
         }
     }

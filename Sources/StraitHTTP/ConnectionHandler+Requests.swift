@@ -164,6 +164,7 @@ extension ConnectionHandler {
             handler.collect(rest, inference, collector, context)
             if case .inflating = handler.state { return }
             handler.takeHeld(context)
+            if handler.isInputClosed { handler.endInput(context) }
         }
     }
 

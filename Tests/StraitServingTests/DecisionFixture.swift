@@ -27,18 +27,29 @@ struct DecisionFixture {
         engine = Engine(
             policy: policy, limits: SchedulerLimits(maximumWaiting: waiting), devices: [device], clock: clock,
             timer: NoTimer(), upkeep: NoTimer(), decisions: decisions)
+        model = try Self.add("ct", to: engine, device, waiting: waitingForModel, perRow: perRow)
+        device.start(driver: engine)
+    }
+
+    /// Adds another model.
+    func add(_ name: String) throws -> ServedModel {
+        try Self.add(name, to: engine, device, waiting: nil, perRow: .milliseconds(10))
+    }
+
+    private static func add(
+        _ name: String, to engine: Engine, _ device: ScriptedDevice, waiting: Int?, perRow: StraitCore.Duration?
+    ) throws -> ServedModel {
+        let path = "\(name)/1/model.onnx"
         var specification = ModelSpecification(
-            name: "ct", version: 1, modelFile: "ct/1/model.onnx", maxBatchSize: 4,
+            name: name, version: 1, modelFile: path, maxBatchSize: 4,
             inputs: [TensorSpecification(name: "in", type: .fp32, shape: [-1, -1])],
             outputs: [TensorSpecification(name: "out", type: .fp32, shape: [-1, -1])])
-        specification.maxQueueSize = waitingForModel
+        specification.maxQueueSize = waiting
         let profile = perRow.map { time in
             let points = [1, 4].map { ModelProfile.Point(rows: $0, kernelTime: time * Double($0)) }
             return ModelProfile(curves: [.init(bucket: 1, points: points)])
         }
-        model = engine.add(
-            specification, loaded: try device.load(path: "ct/1/model.onnx", name: "ct"), profile: profile)
-        device.start(driver: engine)
+        return engine.add(specification, loaded: try device.load(path: path, name: name), profile: profile)
     }
 
     @discardableResult

@@ -246,11 +246,22 @@ internal import Testing
         for term in ["rank", "regret", "harm", "slack"] {
             #expect(words.contains { $0.hasPrefix("\(term): ") }, "\(term) is not explained: \(words)")
         }
-        // The other way round: the high ones went before the low one that could have gone.
+    }
+
+    @Test func `what a batch displaced is told with it`() throws {
+        let fixture = try DecisionFixture(policy: .strait)
+        let other = try fixture.add("other")
+        try fixture.submit(1, .low)
+        try fixture.submit(2, .low, due: 900, to: other)
+        for number in 3...4 { try fixture.submit(number, .high, due: 60) }
+        for _ in 1...4 where !fixture.device.running.isEmpty { fixture.finish(after: 10) }
         let winner = try fixture.story("request=3")
+        let words = DecisionFixture.words(winner)
         let chosen = (winner["weighed"]?.elements ?? []).filter { $0["chosen_had_it"]?.bool == true }
         let displaced = chosen.flatMap { $0["passed_over"]?.elements ?? [] }
-        #expect(displaced.contains { $0["class"]?.text == "low" && $0["rank"] != nil }, "\(winner)")
-        #expect(DecisionFixture.words(winner).tell("it displaced "))
+        #expect(displaced.count == 1, "\(words)")
+        #expect(displaced.allSatisfy { $0["class"]?.text == "low" && $0["model"]?.text == "other" }, "\(words)")
+        #expect(displaced.allSatisfy { $0["rank"]?.double != nil }, "\(words)")
+        #expect(words.tell("it displaced "), "\(words)")
     }
 }
