@@ -120,6 +120,13 @@ def test_a_click_tells_why(browser, traffic):
         page.key("Escape")
         page.until("document.querySelector('.details').hidden")
         page.close()
+        # Under overload batches displace others, and say so.
+        decisions = server.get("/v2/strait/decisions?last=100").json["decisions"]
+        chosen = [weighed for decision in decisions for weighed in decision["weighed"] if weighed["chosen_had_it"]]
+        passed = [(weighed["own"], other) for weighed in chosen for other in weighed["passed_over"]]
+        assert passed and all("rank" in other for _, other in passed)
+        assert all((own["model"], own["class"]) != (other["model"], other["class"]) for own, other in passed)
+        assert any(line.startswith("it displaced ") for decision in decisions for line in decision["words"])
 
 
 def test_a_lost_device_is_shown_and_its_return(browser, traffic):
