@@ -102,9 +102,11 @@ extension SetupClient {
     /// What to do where an error itself does not say it.
     private func advice(_ error: any Error) -> String {
         guard PeerError.words(error) == nil else { return "." }
-        // A server that misses a certificate may end the connection before it is heard to say so.
         let isCut = error is Broken || [ECONNRESET, EPIPE].contains((error as? IOError)?.errnoCode ?? 0)
-        guard tls != nil, isCut else { return ". Is the server running there?" }
+        guard isCut else { return ". Is the server running there?" }
+        // One that speaks TLS only may hang up without an alert, which BoringSSL does on a request of HTTP.
+        guard tls != nil else { return ". Does it speak TLS on this port? Ask with https:// or grpcs://." }
+        // One that misses a certificate may hang up before it is heard to say so.
         return ". Does it want another certificate of its clients (--client-certificate)?"
     }
 }
