@@ -84,9 +84,10 @@ struct TopCommand: ParsableCommand {
     }
 
     private func fillTerminal() throws(LoadError) {
-        let inquiry = try server.inquiry()
+        // Before the inquiry, whose threads take over which signals are blocked.
         let terminal = TopTerminal()
         defer { terminal.close() }
+        let inquiry = try server.inquiry()
         var complaint: String?
         var shown: TopPage?
         while true {
