@@ -68,6 +68,7 @@ var targets: [Target] = [
 
     library("StraitTelemetry"),
     library("StraitProtocol", ["StraitTensor", "StraitWire", "CZlib", protobuf]),
+    library("StraitFrames", ["StraitCore", "StraitProtocol", "StraitTensor"]),
     library(
         "StraitDevices",
         ["StraitCore", "StraitTensor", "StraitPlatform", "OnnxRuntime", "CUDARuntime", "VirtualAccelerator"]),
@@ -103,7 +104,7 @@ if !serverTestsOnly {
             name: "FuzzedDecoders",
             dependencies: [
                 "StraitCore", "StraitTensor", "StraitWire", "StraitProtocol", "StraitFormats", "StraitSimulation",
-                "StraitTracing", "VirtualAccelerator", protobuf,
+                "StraitTracing", "StraitFrames", "VirtualAccelerator", protobuf,
             ],
             path: "Fuzzing/Sources/FuzzedDecoders", swiftSettings: swiftSettings),
         tests("FuzzTests", ["FuzzedDecoders"]),
@@ -138,13 +139,14 @@ if !serverTestsOnly {
                 "StraitTracing",
             ]),
         tests("StraitTracingTests", ["StraitTracing"]),
+        tests("StraitFramesTests", ["StraitFrames", "StraitCore"]),
     ]
 }
 
 let untouched: [String: Set<String>] = [
     "thread": [
         "FuzzTests", "StraitCoreTests", "StraitEvaluationTests", "StraitFormatsTests", "StraitProtocolTests",
-        "StraitSimulationTests", "StraitTracingTests", "VirtualAcceleratorTests",
+        "StraitSimulationTests", "StraitTracingTests", "StraitFramesTests", "VirtualAcceleratorTests",
     ],
     "address": [
         "StraitCoreTests", "StraitEvaluationTests", "StraitSimulationTests", "StraitTracingTests",
@@ -182,8 +184,7 @@ if !pureOnly {
             "StraitGRPC",
             [
                 "StraitNetwork", "StraitServing", "StraitCore", "StraitPlatform", "StraitProtocol", "StraitTensor",
-                "StraitWire", protobuf,
-                .product(name: "NIOHPACK", package: "swift-nio-http2"),
+                "StraitWire", "StraitFrames", protobuf,
             ] + nio),
         library(
             "StraitLoad",

@@ -55,7 +55,11 @@ package struct TokensFile: Sendable, Hashable {
 
     /// Reads a text.
     package init(text: String) throws(FormatError) {
-        let bytes = Array(text.utf8)
+        try self.init(bytes: Array(text.utf8))
+    }
+
+    /// Reads a text's bytes.
+    package init(bytes: [UInt8]) throws(FormatError) {
         self = try bytes.parsed(file: "") { (text) throws(FormatError) in try TokensFile(text: text) }
     }
 

@@ -2,6 +2,7 @@
 
 internal import NIOCore
 internal import StraitCore
+internal import StraitFrames
 internal import StraitProtocol
 internal import StraitServing
 internal import StraitTensor
@@ -21,6 +22,8 @@ final class Call {
     /// The stream's number.
     let stream: Int
     let head: CallHead
+    /// What is called; nil where there is no such method.
+    let method: Method?
     /// When it came.
     let arrived: Instant
     /// When it ends whatever has become of it; nil for never.
@@ -30,10 +33,6 @@ final class Call {
     var assembly: MessageAssembly
     /// Whether the client may still send.
     var isClientOpen = true
-    /// Bytes that the client may send before it is allowed more.
-    var receiveWindow = GRPCLimits.windowBytes
-    /// Bytes used up since it was allowed more the last time.
-    var used = 0
     /// What came while all places of the stream were taken.
     var backlog: Backlog?
     var isTakingBacklog = false
@@ -43,13 +42,12 @@ final class Call {
     var hasMessage = false
 
     // -- what goes
-    var sendWindow: Int
     var hasSentHeaders = false
     /// Answers that were not sent yet, and how much of the first was.
     var outgoing: [WireResponse] = []
     var sentOfFirst = 0
     var ending: Ending?
-    /// Whether it waits for windows or for the socket.
+    /// Whether it waits for a window or for the socket.
     var isQueued = false
     /// Whether its answer could not be sent in one go, and waits for its client.
     var isStuck = false
@@ -71,12 +69,12 @@ final class Call {
     /// What is to be forgotten at the end.
     var atEnd: (() -> Void)?
 
-    init(stream: Int, head: CallHead, arrived: Instant, sendWindow: Int, messageLimit: Int) {
+    init(stream: Int, head: CallHead, method: Method?, arrived: Instant, messageLimit: Int) {
         self.stream = stream
         self.head = head
+        self.method = method
         self.arrived = arrived
         self.deadline = head.timeout.map { arrived + $0 }
-        self.sendWindow = sendWindow
         self.assembly = MessageAssembly(limit: messageLimit)
     }
 
@@ -84,7 +82,7 @@ final class Call {
     var isOwed: Bool {
         guard isClientOpen, !isOver else { return false }
         if assembly.isAmidMessage { return backlog == nil }
-        return !hasMessage && !(head.method?.isStream ?? false)
+        return !hasMessage && !(method?.isStream ?? false)
     }
 
     /// Whether a further message is to wait.

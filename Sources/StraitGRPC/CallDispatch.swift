@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import NIOCore
+internal import StraitFrames
 internal import StraitProtocol
 internal import StraitServing
 
@@ -62,18 +63,9 @@ extension GRPCConnection {
             guard let message = try call.assembly.next(bytes, &offset, pool: service.pool) else { break }
             handle(message, of: call)
         }
-        allowMore(offset, of: call)
+        frames.consumed(offset, of: call.stream)
+        sayReplies()
         return offset
-    }
-
-    /// Lets the client send as much as was used up.
-    private func allowMore(_ count: Int, of call: Call) {
-        guard !call.isOver, call.isClientOpen else { return }
-        call.used += count
-        guard call.used >= GRPCLimits.windowBytes / 2 else { return }
-        output.writeWindowUpdate(call.stream, call.used)
-        call.receiveWindow += call.used
-        call.used = 0
     }
 
     /// The client sends no more of a call.
@@ -86,7 +78,7 @@ extension GRPCConnection {
         guard !call.isOver, call.ending == nil else { return }
         if call.assembly.isAmidMessage {
             finish(call, ProtocolError(.invalidArgument, "the call ended inside a message"))
-        } else if !call.hasMessage, !(call.head.method?.isStream ?? false) {
+        } else if !call.hasMessage, !(call.method?.isStream ?? false) {
             finish(call, ProtocolError(.invalidArgument, "the call ended before its request came"))
         } else {
             endIfComplete(call)
@@ -95,13 +87,13 @@ extension GRPCConnection {
 
     /// Ends a stream of which all requests have come and all answers have gone.
     func endIfComplete(_ call: Call) {
-        guard !call.isOver, call.ending == nil, call.head.method?.isStream ?? false else { return }
+        guard !call.isOver, call.ending == nil, call.method?.isStream ?? false else { return }
         guard !call.isClientOpen, call.inFlight == 0, call.backlog == nil else { return }
         finish(call, Ending())
     }
 
     private func handle(_ message: MessageAssembly.Message, of call: Call) {
-        guard let method = call.head.method else { return }
+        guard let method = call.method else { return }
         if method.isStream {
             call.inFlight += 1
             return infer(message, call, isStreamed: true)

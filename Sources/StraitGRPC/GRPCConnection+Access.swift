@@ -2,6 +2,7 @@
 
 internal import NIOCore
 internal import StraitCore
+internal import StraitFrames
 internal import StraitNetwork
 internal import StraitProtocol
 internal import StraitServing
@@ -15,7 +16,7 @@ extension GRPCConnection {
     func enter(_ call: Call) -> Bool {
         let access = access ?? ConnectionAccess(control.access, isLocal: context?.remoteAddress?.isLoopback ?? false)
         self.access = access
-        guard let method = call.head.method else { return true }
+        guard let method = call.method else { return true }
         let token =
             access.wantsTokens
             ? ConnectionAccess.token(

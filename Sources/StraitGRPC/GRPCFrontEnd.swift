@@ -25,7 +25,7 @@ package final class GRPCFrontEnd: Sendable {
     package init(
         _ place: Listener.Place, control: ServerControl, limits: GRPCLimits = GRPCLimits()
     ) throws(Listener.StartError) {
-        let methods = Self.methods(control)
+        let methods = MethodTable(Self.methods(control))
         listener = try Listener(
             place, offering: .http2, advice: Self.advice
         ) { channel, _ in

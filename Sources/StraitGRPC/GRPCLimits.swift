@@ -13,19 +13,9 @@ package struct GRPCLimits: Sendable, Hashable {
 
     /// Bytes of a message that holds no tensor: generated code takes up to sixteen times as much memory for it.
     static let controlMessageBytes = 1 << 20
-    /// Calls at a time on one connection. Clients hold back more until one ends.
-    static let streams = 1024
     /// Requests of one stream that are worked on at a time. The next is not read before, which holds the client back.
     static let requestsPerStream = 256
-    /// HTTP/2's windows and frames. Their defaults are for pages; with these a tensor of 600 KB comes three times as fast.
-    static let windowBytes = 8 << 20
-    static let frameBytes = 1 << 20
-    /// Bytes of a call's headers: NIO's decoder takes no more.
-    static let headerBytes = 16 << 10
     /// After this long without a word the other side is asked whether it is there, and given that long to answer.
     static let keepaliveSeconds: Int64 = 60
     static let keepaliveAnswerSeconds: Int64 = 20
-    /// Frames a second that ask nothing but cost something: resets, pings, settings, frames without bytes. Clients that
-    /// cancel much send hundreds; with more a connection is closed.
-    static let nuisancesPerSecond = 2000
 }

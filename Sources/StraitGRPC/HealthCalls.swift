@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import NIOCore
+internal import StraitFrames
 internal import StraitProtocol
 internal import StraitServing
 internal import StraitWire
@@ -20,7 +21,8 @@ enum HealthCalls {
         return ControlCall("Check", control.log) {
             (request: Grpc_Health_V1_HealthCheckRequest) throws(ProtocolError) -> Grpc_Health_V1_HealthCheckResponse in
             guard known.contains(request.service) else {
-                throw ProtocolError(.notFound, "no service is named '\(request.service.prefix(64))' here")
+                throw ProtocolError(
+                    .notFound, "no service is named '\(shortened(request.service))' here")
             }
             return .with { $0.status = readiness.isReady ? .serving : .notServing }
         }

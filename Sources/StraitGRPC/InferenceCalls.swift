@@ -2,6 +2,7 @@
 
 internal import NIOCore
 internal import StraitCore
+internal import StraitFrames
 internal import StraitProtocol
 internal import StraitServing
 

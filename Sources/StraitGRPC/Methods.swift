@@ -19,6 +19,20 @@ enum Method: Sendable {
     var isStream: Bool { if case .streamInfer = self { true } else { false } }
 }
 
+/// All that can be called.
+struct MethodTable: Sendable {
+    let all: [Method]
+    /// The place of each among ``all``, by its path.
+    let numbers: [String: Int]
+
+    /// - Parameter methods: by their paths.
+    init(_ methods: [String: Method]) {
+        let paths = methods.keys.sorted()
+        all = paths.compactMap { methods[$0] }
+        numbers = Dictionary(uniqueKeysWithValues: zip(paths, paths.indices))
+    }
+}
+
 /// A call of one message each way, which hold no tensor: generated code reads and writes them.
 struct ControlCall: Sendable {
     typealias Completion = @Sendable (Result<[UInt8], ProtocolError>) -> Void

@@ -24,9 +24,10 @@ struct RequestPath: CustomStringConvertible {
     }
 }
 
-/// A client's text for use in a message: cut after 64 scalars. (Accents without end make a single character.)
-func shortened(_ text: String) -> String {
-    text.utf8.count <= 64 ? text : String(text.unicodeScalars.prefix(64)) + "…"
+/// A client's text for use in a message: cut after so many scalars. (Accents without end make a single character.)
+package func shortened(_ text: some StringProtocol, to scalars: Int = 64) -> String {
+    text.utf8.count <= scalars
+        ? String(text) : String(String.UnicodeScalarView(text.unicodeScalars.prefix(scalars))) + "…"
 }
 
 /// The state of one decoding: the scanner, where it is, and what has been read.

@@ -58,12 +58,12 @@ package final class SharedMemoryRegistry: Sendable {
         else {
             throw ProtocolError(
                 .invalidArgument,
-                "key '\(key.prefix(64))' is not the name of a shared memory object; expected one such as /my_region")
+                "key '\(shortened(key))' is not the name of a shared memory object; expected one such as /my_region")
         }
         // They lie in the same folder, and who writes into one stops the programs that wait for it.
         guard !object.hasPrefix("sem.") else {
             throw ProtocolError(
-                .invalidArgument, "key '\(key.prefix(64))' is that of a semaphore, not of shared memory")
+                .invalidArgument, "key '\(shortened(key))' is that of a semaphore, not of shared memory")
         }
         let (end, overflow) = offset.addingReportingOverflow(byteCount)
         guard offset >= 0, byteCount > 0, !overflow else {
@@ -118,7 +118,7 @@ package final class SharedMemoryRegistry: Sendable {
         guard let region = regions.withLock({ $0[name] }) else {
             throw ProtocolError(
                 .notFound,
-                "no shared memory region is registered as '\(name.prefix(64))'; its status lists those that are")
+                "no shared memory region is registered as '\(shortened(name))'; its status lists those that are")
         }
         return region
     }

@@ -11,12 +11,18 @@ package enum FuzzedDecoder: String, CaseIterable, Sendable {
     case request
     /// An inference request over gRPC: a message in protobuf.
     case wire
+    /// What comes on a connection of gRPC: HTTP/2's frames.
+    case frames
     /// The body of a request that is no inference: settings, parameters, a model's configuration in JSON.
     case control
     /// A body compressed with gzip, or with deflate where it does not begin like gzip; and a path.
     case compressed
     /// What a request says of its trace, and where traces go.
     case context
+    /// The file that says whose requests are taken.
+    case tokens
+    /// A server's state, as `strait top` reads it.
+    case page
     /// A model's config.pbtxt.
     case configuration
     /// A scenario in YAML.
@@ -42,9 +48,12 @@ package enum FuzzedDecoder: String, CaseIterable, Sendable {
         switch self {
         case .request: RequestProperty.flaw(bytes)
         case .wire: WireProperty.flaw(bytes)
+        case .frames: FramesProperty.flaw(bytes)
         case .control: ControlProperty.flaw(bytes)
         case .compressed: CompressedProperty.flaw(bytes)
         case .context: ContextProperty.flaw(bytes)
+        case .tokens: TokensProperty.flaw(bytes)
+        case .page: PageProperty.flaw(bytes)
         case .configuration: ConfigurationProperty.flaw(bytes)
         case .scenario: ScenarioProperty.flaw(bytes)
         case .trace: FileProperty.flawInTrace(bytes)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import NIOCore
+internal import StraitFrames
 internal import StraitProtocol
 internal import StraitServing
 
@@ -27,6 +28,7 @@ extension GRPCConnection {
 
     /// Writes what waited, call by call, as far as there is room again.
     func sendQueued() {
+        for stream in frames.takeRoomy() { if let call = calls[stream] { queued.append(call) } }
         guard !queued.isEmpty, hasRoom else { return }
         let waiting = queued
         queued = []
@@ -36,7 +38,7 @@ extension GRPCConnection {
 
     /// Whether anything at all may be sent: the socket takes it, and the client's window.
     private var hasRoom: Bool {
-        guard output.readableBytes < Self.piece, sendWindow > 0, let context else { return false }
+        guard output.readableBytes < Self.piece, frames.hasRoom, let context else { return false }
         return context.channel.isWritable
     }
 
@@ -46,7 +48,9 @@ extension GRPCConnection {
             guard write(response, of: call) else {
                 if call.sentOfFirst > sent || !call.isStuck { call.lastProgress = .now() }
                 (call.isQueued, call.isStuck) = (true, true)
-                return queued.append(call)
+                // Whose own window is full is not tried again before it has room: a thousand of them would cost at each read.
+                if !frames.isWaiting(call.stream) { queued.append(call) }
+                return
             }
             call.isStuck = false
             call.outgoing.removeFirst()
@@ -72,7 +76,7 @@ extension GRPCConnection {
         while call.sentOfFirst < total {
             guard hasRoom else { return false }
             let start = call.sentOfFirst
-            let count = min(total - start, sendWindow, call.sendWindow, largestFrame, Self.piece)
+            let count = frames.grant(min(total - start, Self.piece), on: call.stream)
             guard count > 0 else { return false }
             output.writeFrameHead(.data, stream: call.stream, length: count)
             output.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { memory in
@@ -84,8 +88,6 @@ extension GRPCConnection {
                 return count
             }
             call.sentOfFirst += count
-            call.sendWindow -= count
-            sendWindow -= count
         }
         return true
     }
@@ -114,7 +116,7 @@ extension GRPCConnection {
             }
             for (name, value) in ending.metadata { block.writeHeader(name, value) }
         }
-        if call.isClientOpen {
+        if frames.close(call.stream) == true {
             // No error: with any other code clients take the reset for the answer.
             output.writeReset(call.stream, .none)
         }
@@ -129,13 +131,14 @@ extension GRPCConnection {
         output.writeHeaders(call.stream, endStream: true) { block in
             block.writeHeader(":status", String(status).utf8)
         }
-        if call.isClientOpen { output.writeReset(call.stream, .none) }
+        if frames.close(call.stream) == true { output.writeReset(call.stream, .none) }
         forget(call)
     }
 
     /// Lets go of a call, and takes its requests back.
     func forget(_ call: Call) {
         calls[call.stream] = nil
+        frames.close(call.stream)
         abandon(call)
         if calls.isEmpty { lastCallEnded = .now() }
         if isQuiescing, calls.isEmpty { quiescedIfIdle() }

@@ -2,6 +2,7 @@
 
 internal import NIOCore
 internal import StraitCore
+internal import StraitFrames
 internal import StraitProtocol
 internal import StraitServing
 
@@ -28,7 +29,7 @@ extension GRPCConnection {
         let idle = TimeAmount.seconds(limits.idleSeconds)
         if let pingedAt, now - pingedAt >= .seconds(GRPCLimits.keepaliveAnswerSeconds) { return close() }
         if calls.isEmpty, now - max(lastCallEnded, lastRead) >= idle {
-            output.writeGoAway(last: lastStream, .none)
+            frames.goAway(.none, "nothing was asked for \(limits.idleSeconds) s")
             flush()
             return close()
         }
@@ -39,12 +40,12 @@ extension GRPCConnection {
         }
         // Whose client takes nothing of an answer must not hold its memory for ever.
         for call in calls.values where call.isStuck && now - call.lastProgress >= idle {
-            output.writeReset(call.stream, .cancelled)
+            frames.reset(call.stream, .cancelled)
             forget(call)
         }
         if pingedAt == nil, now - lastRead >= .seconds(GRPCLimits.keepaliveSeconds) {
             pingedAt = now
-            output.writePing(Self.keepalivePing, isAnswer: false)
+            frames.ping(Self.keepalivePing)
         }
     }
 
@@ -85,7 +86,8 @@ extension GRPCConnection {
         for call in calls.values {
             guard let deadline = call.deadline else { continue }
             if deadline <= now {
-                call.outgoing = []
+                // An answer of which a part has gone is cut, and must not end as if it were whole.
+                (call.outgoing, call.sentOfFirst, call.ending) = ([], 0, nil)
                 finish(call, ProtocolError(.deadlineExceeded, "the call's deadline has passed"))
             } else {
                 let left = max(1, (deadline - now).nanoseconds / 1000 + 1)
@@ -102,10 +104,10 @@ extension GRPCConnection {
         guard !isQuiescing, !isOver else { return }
         isQuiescing = true
         // First that it goes; which call was the last one is known when the client has heard that.
-        output.writeGoAway(last: Int(FrameHead.numberMask), .none)
-        output.writePing(Self.lastPing, isAnswer: false)
+        frames.goAway(last: Int(FrameHead.numberMask), .none, "the server is draining")
+        frames.ping(Self.lastPing)
         for call in calls.values {
-            switch call.head.method {
+            switch call.method {
             // What was accepted is answered by now, so these wait for more.
             case .streamInfer: finish(call, Self.draining)
             case .watch: finish(call, Ending())
@@ -124,7 +126,8 @@ extension GRPCConnection {
     func quiesced() {
         guard !isOver, !hasQuiesced else { return }
         hasQuiesced = true
-        output.writeGoAway(last: lastStream, .none)
+        frames.isClosed = true
+        frames.goAway(.none, "the server is draining")
         flush()
         quiescedIfIdle()
     }

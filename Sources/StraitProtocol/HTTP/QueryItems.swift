@@ -21,12 +21,12 @@ package struct QueryItems: Sendable {
         for part in parts {
             let sides = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard let name = Self.decoded(sides[0]), let value = Self.decoded(sides.count > 1 ? sides[1] : "") else {
-                throw ProtocolError(.invalidArgument, "'\(part.prefix(80))' is not percent-encoded UTF-8")
+                throw ProtocolError(.invalidArgument, "'\(shortened(part, to: 80))' is not percent-encoded UTF-8")
             }
             guard known.contains(name) else {
                 throw ProtocolError(
                     .invalidArgument,
-                    "there is no parameter '\(name.prefix(40))'; there are \(known.joined(separator: ", "))")
+                    "there is no parameter '\(shortened(name, to: 40))'; there are \(known.joined(separator: ", "))")
             }
             guard self[name] == nil else {
                 throw ProtocolError(.invalidArgument, "the parameter '\(name)' is given twice")
@@ -49,7 +49,8 @@ package struct QueryItems: Sendable {
         guard let value = Int(text), range.contains(value) else {
             throw ProtocolError(
                 .invalidArgument,
-                "\(name) is '\(text.prefix(40))'; expected a whole number, \(range.lowerBound) to \(range.upperBound)")
+                "\(name) is '\(shortened(text, to: 40))'; expected a whole number, \(range.lowerBound) to \(range.upperBound)"
+            )
         }
         return value
     }

@@ -45,7 +45,7 @@ package struct DecisionQuery: Sendable, Hashable {
             guard let value = UInt64(text), value > 0 else {
                 throw ProtocolError(
                     .invalidArgument,
-                    "request is '\(text.prefix(40))'; expected the number from the header strait-request, or id= for the "
+                    "request is '\(shortened(text, to: 40))'; expected the number from the header strait-request, or id= for the "
                         + "client's own id")
             }
             number = value
@@ -56,20 +56,22 @@ package struct DecisionQuery: Sendable, Hashable {
             switch text {
             case "high": requestClass = .high
             case "low": requestClass = .low
-            default: throw ProtocolError(.invalidArgument, "class is '\(text.prefix(40))'; there are high and low")
+            default:
+                throw ProtocolError(.invalidArgument, "class is '\(shortened(text, to: 40))'; there are high and low")
             }
         }
         if let text = items["outcome"] {
             guard let wanted = Outcome(rawValue: text) else {
                 let names = Outcome.allCases.map(\.rawValue).joined(separator: ", ")
-                throw ProtocolError(.invalidArgument, "outcome is '\(text.prefix(40))'; there are \(names)")
+                throw ProtocolError(.invalidArgument, "outcome is '\(shortened(text, to: 40))'; there are \(names)")
             }
             outcome = wanted
         }
         last = try items.integer("last", in: 1...Self.mostTold) ?? Self.usuallyTold
         if let text = items["since"] {
             guard let seconds = Double(text), seconds >= 0, seconds <= Self.longestSince else {
-                throw ProtocolError(.invalidArgument, "since is '\(text.prefix(40))'; expected seconds back from now")
+                throw ProtocolError(
+                    .invalidArgument, "since is '\(shortened(text, to: 40))'; expected seconds back from now")
             }
             since = seconds
         }

@@ -71,7 +71,7 @@ struct CatalogState: Sendable {
         guard let entries = models[name]?.entries else {
             throw ProtocolError(
                 .notFound,
-                "no model is named '\(name.prefix(128))'; the statistics list those that are served")
+                "no model is named '\(shortened(name, to: 128))'; the statistics list those that are served")
         }
         var match = entries.last { $0.served != nil } ?? entries.last
         if let version, !version.isEmpty {
@@ -79,7 +79,7 @@ struct CatalogState: Sendable {
             guard match != nil else {
                 let known = entries.compactMap(\.number).map { String($0) }.joined(separator: ", ")
                 throw ProtocolError(
-                    .notFound, "model '\(name)' has no version '\(version.prefix(32))'; it has \(known)")
+                    .notFound, "model '\(name)' has no version '\(shortened(version, to: 32))'; it has \(known)")
             }
         }
         guard let match else { throw ProtocolError(.unavailable, "model '\(name)' has no version") }

@@ -169,7 +169,7 @@ package final class ModelCatalog: Sendable {
     package func loadNow(_ name: String, configuration: String? = nil) throws(ProtocolError) {
         let isThere = (try? ModelRepository.names(path: loader.path))?.contains(name) ?? false
         guard isThere else {
-            throw ProtocolError(.notFound, "no model is named '\(name.prefix(128))' in the repository")
+            throw ProtocolError(.notFound, "no model is named '\(shortened(name, to: 128))' in the repository")
         }
         let entry = ModelRepository.entry(
             path: loader.path, name: name, configuration: configuration, needsFiles: loader.needsFiles)
@@ -188,7 +188,7 @@ package final class ModelCatalog: Sendable {
     package func unloadNow(_ name: String) throws(ProtocolError) {
         let isThere = (try? ModelRepository.names(path: loader.path))?.contains(name) ?? false
         guard isThere || state.withLock({ $0.names.contains(name) }) else {
-            throw ProtocolError(.notFound, "no model is named '\(name.prefix(128))' in the repository")
+            throw ProtocolError(.notFound, "no model is named '\(shortened(name, to: 128))' in the repository")
         }
         retire(state.withLock { $0.takeOut(name) })
     }

@@ -1,37 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import NIOCore
-internal import NIOHPACK
-internal import StraitCore
-internal import StraitProtocol
+package import StraitCore
+package import StraitProtocol
 
 /// What the headers of a call say.
-final class CallHead {
-    /// What is called; nil where there is no such method.
-    let method: Method?
+package final class CallHead: Sendable {
+    /// What is called, by its number among the methods; nil where there is no such method.
+    package let method: Int?
     /// How long the client waits; nil for as long as it takes.
-    let timeout: Duration?
+    package let timeout: Duration?
     /// How its compressed messages are compressed; nil where they may not be.
-    let coding: ContentCoding?
+    package let coding: ContentCoding?
     /// Why the call is refused before its first message; nil where it is not.
-    let problem: ProtocolError?
+    package let problem: ProtocolError?
     /// The HTTP status of what is no call of gRPC at all; nil where it is one.
-    let foreignStatus: Int?
-    private let headers: HPACKHeaders
+    package let foreignStatus: Int?
+    /// What the headers count as: their bytes and something for each.
+    package let size: Int
+    private let headers: [Header]
 
-    init(_ headers: HPACKHeaders, methods: [String: Method]) {
+    /// - Parameter methods: the number of each method by its path.
+    init(_ headers: [Header], methods: [String: Int]) {
         self.headers = headers
-        var method: Method?
+        size = headers.reduce(0) { $0 + $1.size }
+        var method: Int?
         var timeout: Duration?
         var coding: ContentCoding?
         var problem: ProtocolError?
         var foreignStatus: Int? = 415
-        for (name, value, _) in headers {
-            switch name {
+        for header in headers {
+            let value = header.value
+            switch header.name {
             case ":path":
                 method = methods[value]
                 if method == nil {
-                    problem = ProtocolError(.unsupported, "no method is named '\(value.prefix(Self.quoted))' here")
+                    problem = ProtocolError(.unsupported, "no method is named '\(shortened(value, to: 100))' here")
                 }
             case ":method": if value != "POST" { foreignStatus = 405 }
             case "content-type":
@@ -42,7 +45,7 @@ final class CallHead {
                 if coding == nil, value != "identity", problem == nil {
                     problem = ProtocolError(
                         .unsupported,
-                        "messages in '\(value.prefix(Self.quoted))' are not taken; use identity, gzip or deflate")
+                        "messages in '\(shortened(value, to: 100))' are not taken; use identity, gzip or deflate")
                 }
             default: break
             }
@@ -52,11 +55,10 @@ final class CallHead {
         (self.problem, self.foreignStatus) = (problem, foreignStatus)
     }
 
-    /// Bytes of what a client sent that are quoted back to it.
-    private static let quoted = 100
-
     /// The values of a header, by its name in small letters: what a client says of itself, of its traces and the like.
-    func values(of name: String) -> [String] { headers[name] }
+    package func values(of name: String) -> [String] {
+        headers.filter { $0.name == name }.map(\.value)
+    }
 
     private static func isOfGRPC(_ contentType: String) -> Bool {
         guard contentType.hasPrefix("application/grpc") else { return false }
@@ -81,20 +83,20 @@ final class CallHead {
     }
 }
 
-/// Reads the blocks of headers that come on one connection.
+/// Reads the blocks of headers that come on one connection, as those of calls.
 ///
 /// A client that makes one call after another sends the same few bytes each time, once both sides remember the headers:
 /// those are read once.
 struct HeaderBlocks {
-    private let methods: [String: Method]
-    private var decoder: HPACKDecoder
+    private let methods: [String: Int]
+    private(set) var decoder: HeaderDecoder
     /// The last block of which nothing changed what is remembered, and what it says.
     private var last: [UInt8] = []
     private var lastHead: CallHead?
 
-    init(methods: [String: Method], allocator: ByteBufferAllocator) {
+    init(methods: [String: Int], limit: Int) {
         self.methods = methods
-        decoder = HPACKDecoder(allocator: allocator)
+        decoder = HeaderDecoder(limit: limit)
     }
 
     /// Reads a block.
@@ -102,7 +104,7 @@ struct HeaderBlocks {
     /// - Throws: where it is none, or longer than is allowed; nothing can be read of the connection after that.
     mutating func read(_ block: UnsafeRawBufferPointer) throws(ConnectionFault) -> CallHead {
         if let lastHead, block.elementsEqual(last) { return lastHead }
-        let head = CallHead(try decode(block), methods: methods)
+        let head = CallHead(try decoder.decode(block), methods: methods)
         // References to what is remembered, of a byte each: reading them changes nothing, so they mean the same again
         // until a block that is not like that.
         if block.allSatisfy({ $0 > 0x80 && $0 < 0xFF }) {
@@ -117,11 +119,6 @@ struct HeaderBlocks {
     /// Reads a block of which only the changes to what is remembered matter.
     mutating func pass(_ block: UnsafeRawBufferPointer) throws(ConnectionFault) {
         lastHead = nil
-        _ = try decode(block)
-    }
-
-    private mutating func decode(_ block: UnsafeRawBufferPointer) throws(ConnectionFault) -> HPACKHeaders {
-        var buffer = ByteBuffer(bytes: block)
-        do { return try decoder.decodeHeaders(from: &buffer) } catch { throw ConnectionFault(.compression) }
+        _ = try decoder.decode(block)
     }
 }

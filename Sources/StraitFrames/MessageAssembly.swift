@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import StraitProtocol
-internal import StraitTensor
+package import StraitProtocol
+package import StraitTensor
 
 /// Puts a call's messages together from the bytes that come.
 ///
 /// A message that comes whole is read where it lies. Of another one the bytes are collected in a slab of the pool, which
 /// bounds what all calls may hold together; how much is taken follows what has come, not what is claimed.
-struct MessageAssembly {
+package struct MessageAssembly {
     /// A message that is complete; its bytes are valid as long as what they came in, or `slab`.
-    struct Message {
-        let bytes: UnsafeRawBufferPointer
-        let isCompressed: Bool
+    package struct Message {
+        package let bytes: UnsafeRawBufferPointer
+        package let isCompressed: Bool
         /// The slab that it was collected in, and where; nil where it lies in what came from the socket.
-        let home: (slab: Slab, offset: Int)?
+        package let home: (slab: Slab, offset: Int)?
     }
 
     private let limit: Int
@@ -27,22 +27,22 @@ struct MessageAssembly {
     private var collected = 0
 
     /// - Parameter limit: the most bytes of a message.
-    init(limit: Int) { self.limit = limit }
+    package init(limit: Int) { self.limit = limit }
 
     /// A byte that says whether it is compressed, and four with the length.
-    static let prefixLength = 5
+    package static let prefixLength = 5
     /// Memory taken when the first bytes of a message have come, however long it is to be.
     private static let firstBytes = 16 << 10
     /// A message of which this share has come gets the memory for all of it.
     private static let earnest = 8
 
     /// Whether a message has begun and is not complete.
-    var isAmidMessage: Bool { prefixBytes > 0 }
+    package var isAmidMessage: Bool { prefixBytes > 0 }
 
     /// The next message that is complete with these bytes; nil where they are used up before.
     ///
     /// - Parameter offset: from where on they are to be used, and afterwards where the rest begins.
-    mutating func next(
+    package mutating func next(
         _ bytes: UnsafeRawBufferPointer, _ offset: inout Int, pool: SlabPool
     ) throws(ProtocolError) -> Message? {
         while prefixBytes < Self.prefixLength {
@@ -115,7 +115,7 @@ extension MessageAssembly.Message {
     /// - Parameters:
     ///   - coding: as the call's headers say.
     ///   - limit: the most bytes of the result.
-    func plain(_ coding: ContentCoding?, limit: Int, pool: SlabPool) throws(ProtocolError) -> Self {
+    package func plain(_ coding: ContentCoding?, limit: Int, pool: SlabPool) throws(ProtocolError) -> Self {
         guard isCompressed else { return self }
         guard let coding else {
             throw ProtocolError(
