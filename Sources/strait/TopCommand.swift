@@ -20,7 +20,8 @@ struct TopCommand: ParsableCommand {
 
             EXAMPLES
               strait top --url http://scanner:8000
-              strait top --url https://scanner:8000 --ca-file hospital.pem --token-file token
+              strait top --url https://scanner:8000 --ca-file hospital.pem \\
+                --token-file token
               strait top --once --json
             """)
 
