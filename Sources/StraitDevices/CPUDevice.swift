@@ -20,6 +20,8 @@ package final class CPUDevice: Device {
     private let environment: Environment
     private let pool: SlabPool
     private let lanes: Mutex<[Lane]>
+    /// Told of what was run inline, while it serves.
+    private let driver: Mutex<(any LaneDriver)?> = Mutex(nil)
     /// The loaded models, by their numbers. Any lane may run any of them; ONNX Runtime shares their weights.
     private let sessions: Mutex<SessionTable>
 
@@ -102,14 +104,19 @@ package final class CPUDevice: Device {
     }
 
     package func start(driver: any LaneDriver) {
-        let runner = BatchRunner(environment, pool: pool)
         let made = (0..<laneCount).map { index in
-            Lane(index: index, core: cores[index]) { [self] batch in
-                let session = sessions.withLock { $0[batch.model.number] }
-                return driver.laneFinished(batch, runner.run(batch, session))
-            }
+            Lane(index: index, core: cores[index]) { [self] in serve($0, for: driver) }
         }
         lanes.withLock { $0 = made }
+        self.driver.withLock { $0 = driver }
+    }
+
+    /// Runs a batch and reports it.
+    ///
+    /// - Returns: the batch that its lane is to run next.
+    private func serve(_ batch: DeviceBatch, for driver: any LaneDriver) -> DeviceBatch? {
+        let session = sessions.withLock { $0[batch.model.number] }
+        return driver.laneFinished(batch, BatchRunner(environment, pool: pool).run(batch, session))
     }
 
     package func run(_ batch: DeviceBatch, on lane: LaneID) {
@@ -117,7 +124,15 @@ package final class CPUDevice: Device {
         lane.hand(batch)
     }
 
+    package func runInline(_ batch: DeviceBatch) {
+        guard let driver = driver.withLock({ $0 }) else { return run(batch, on: batch.lane) }
+        // The lane's thread sleeps meanwhile. What waits for the lane is its own to run again: who brought one request
+        // has others to read.
+        if let next = serve(batch, for: driver) { run(next, on: next.lane) }
+    }
+
     package func stop() {
+        driver.withLock { $0 = nil }
         let all = lanes.withLock { lanes in
             defer { lanes = [] }
             return lanes

@@ -10,7 +10,8 @@ package import StraitTensor
 ///
 /// Every batch that it is given it reports exactly once, by ``LaneDriver/laneFinished(_:_:)``, whatever happens: one that
 /// it gave up on as a failure. A device that copies reports on the way there what `copying` says. All reports come from
-/// its own threads, and while it holds no lock: the driver may hand it the next batch before a report returns.
+/// its own threads, but those of batches that it is told to run inline, and while it holds no lock: the driver may hand it
+/// the next batch before a report returns.
 package protocol Device: AnyObject, Sendable {
     /// For people: what it is and where it runs.
     var name: String { get }
@@ -66,6 +67,10 @@ package protocol Device: AnyObject, Sendable {
     /// Puts a batch on an idle lane. Returns at once.
     func run(_ batch: DeviceBatch, on lane: LaneID)
 
+    /// Runs a batch that is for an idle lane on the calling thread, and reports its end there before it returns; or puts it
+    /// on its lane, as `run` does, where that is not possible.
+    func runInline(_ batch: DeviceBatch)
+
     /// Makes sure that it works, after it failed, hung or was lost: called now and then, on a thread that may be blocked
     /// for seconds, while it is given no batches. One that can reset itself does it here, and reports what it gave up on.
     /// It is given batches again when this returns and all that it was given before was reported.
@@ -96,6 +101,8 @@ extension Device {
     }
 
     package func probe() throws(DeviceError) {}
+
+    package func runInline(_ batch: DeviceBatch) { run(batch, on: batch.lane) }
 }
 
 /// What the times on a device depend on: what was measured or learned on one of another identity does not count.
@@ -141,8 +148,8 @@ package protocol LaneDriver: AnyObject, Sendable {
     /// The kernels of a batch are done: its lane is free, its results are being copied back. Only from devices that copy.
     func kernelsDone(_ batch: DeviceBatch)
 
-    /// A batch has ended. From a device that does not copy it is called on the lane's thread, which has nothing to do until
-    /// this returns.
+    /// A batch has ended. From a device that does not copy it is called on the thread that ran it, the lane's but for
+    /// batches run inline, and the lane has nothing to do until this returns.
     ///
     /// - Returns: the lane's next batch if there is one, so that a busy lane needs no wake-up; always nil to a device that
     ///   copies, which is given its batches by `run` alone.

@@ -16,6 +16,7 @@ extension Engine: LaneDriver {
         var effects = Effects()
         state.withLock { state in
             state.noteReported(batch)
+            state.inline.ended(batch.batch, at: clock.now())
             end(batch, result, &state, into: &effects)
             if state.models[batch.modelID.index].isUnloading || !state.leaving.isEmpty {
                 effects.needUpkeep(at: state.scheduler.lastStep)
@@ -178,5 +179,20 @@ extension Engine.State {
             return DeviceID(index: index)
         }
         return nil
+    }
+}
+
+extension Engine.State {
+    /// Lets the thread that brought a request run the batch that this has started, if it is the only one and known to be
+    /// short. The device may still put it on its lane.
+    mutating func chooseInline(_ effects: inout Engine.Effects) {
+        guard effects.starts.count == 1, let batch = effects.starts.first,
+            let record = scheduler.state.batches[batch.batch],
+            // A guess is not good enough.
+            scheduler.state.estimator.isMeasured(record.work)
+        else { return }
+        let expected = record.predictedFinish - record.stagedAt
+        guard inline.takes(batch.batch, expected: expected, at: record.stagedAt) else { return }
+        effects.inline = effects.starts.removeLast()
     }
 }

@@ -14,7 +14,7 @@ internal import Synchronization
 ///
 /// Whichever thread has an event, a network thread or a lane, steps the scheduler under the one lock and carries the
 /// actions out after releasing it. An arrival that finds no free lane wakes nobody; a lane that finishes takes its next
-/// batch itself. What may take long, such as probing a device that failed, is done on a thread of its own.
+/// batch itself; and a short batch may be run by the thread that brought its request (``InlineBudget``). What may take long, such as probing a device that failed, is done on a thread of its own.
 package final class Engine: Sendable {
     let state: Mutex<State>
     /// The devices, by the scheduler's numbers.
@@ -56,6 +56,8 @@ package final class Engine: Sendable {
         var window: TrafficWindow
         /// What is counted for the metrics; nil where nobody wants them, which then cost nothing.
         var meter: EngineMeter?
+        /// Which batches are run by the threads that bring requests.
+        var inline: InlineBudget
     }
 
     /// An engine for devices of one kind. Add models, then call ``start()``.
@@ -66,12 +68,14 @@ package final class Engine: Sendable {
     ///   - upkeep: calls when a device is to be probed or a model to be freed, on a thread that may be blocked.
     ///   - decisions: how many of the last requests are remembered so that it can be told what became of them; 0 for none.
     ///   - isMetered: whether it counts for ``metrics()``.
+    ///   - inlineLimit: the longest batch, as expected, that may be run by the thread which submits the request; zero for
+    ///     none. Completions may then be called on that thread, before ``submit(_:completion:)`` returns.
     ///   - log: told when a device goes or comes back.
     package init(
         policy: PolicyName, interference: EstimatorName = .kalman, limits: SchedulerLimits = SchedulerLimits(),
         devices: [any Device], clock: any EngineClock = SystemClock(), timer: any EngineTimer = TimerThread(),
         upkeep: any EngineTimer = TimerThread(name: "upkeep"), decisions: Int = 0, isMetered: Bool = true,
-        log: @escaping @Sendable (LogLine) -> Void = { _ in }
+        inlineLimit: Duration = .zero, log: @escaping @Sendable (LogLine) -> Void = { _ in }
     ) {
         precondition(!devices.isEmpty, "an engine has a device")
         var options = SchedulerOptions()
@@ -82,7 +86,8 @@ package final class Engine: Sendable {
             devices: Array(repeating: DeviceHealth(), count: devices.count),
             history: decisions > 0 ? DecisionHistory(capacity: decisions) : nil,
             window: TrafficWindow(lanes: devices.map(\.laneCount), at: clock.now()),
-            meter: isMetered ? EngineMeter(devices: devices.count) : nil)
+            meter: isMetered ? EngineMeter(devices: devices.count) : nil,
+            inline: InlineBudget(limit: inlineLimit, at: clock.now()))
         for device in devices {
             let description = DeviceDescription(lanes: device.laneCount, copying: device.copying)
             state.scheduler.step(.deviceAdded(description), at: clock.now(), into: &state.actions)
@@ -152,6 +157,7 @@ package final class Engine: Sendable {
                 shape: state.shapes.number(of: submission), requestClass: submission.requestClass,
                 rows: submission.rows, deadline: submission.deadline)
             step(.arrival(request), &state, into: &effects)
+            state.chooseInline(&effects)
             return .success(id)
         }
         carryOut(effects)
@@ -178,6 +184,8 @@ package final class Engine: Sendable {
     struct Effects {
         var replies: [(completion: @Sendable (Reply) -> Void, reply: Reply)] = []
         var starts: [DeviceBatch] = []
+        /// A batch that the calling thread runs itself.
+        var inline: DeviceBatch?
         var timer: Instant?
         /// When something is to be done that may take long; never for not at all.
         private(set) var upkeep = Instant.never
@@ -269,5 +277,7 @@ package final class Engine: Sendable {
         for (completion, reply) in effects.replies { completion(reply) }
         if !effects.replies.isEmpty { noteAnswered(effects.replies.count) }
         for line in effects.lines { log(line) }
+        // Last: it takes as long as the model does.
+        if let batch = effects.inline { devices[batch.device.index].runInline(batch) }
     }
 }

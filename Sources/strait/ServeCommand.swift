@@ -84,7 +84,7 @@ struct ServeCommand: ParsableCommand {
         let engine = Engine(
             policy: policy, interference: interference, limits: SchedulerLimits(maximumWaiting: options.maxQueue),
             devices: devices.devices, decisions: decisions.decisions, isMetered: !metricsOptions.noMetrics,
-            log: log.note)
+            inlineLimit: options.lanes.inlineLimit, log: log.note)
         log.note(
             LogLine(
                 .started,

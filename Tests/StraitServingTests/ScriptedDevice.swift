@@ -36,6 +36,7 @@ final class ScriptedDevice: Device {
         var prepared: [Int] = []
         var complaint: String?
         var probes = 0
+        var inline: (@Sendable (Int) -> Void)?
     }
 
     private let state = Mutex(State())
@@ -91,7 +92,19 @@ final class ScriptedDevice: Device {
         }
     }
 
+    func runInline(_ batch: DeviceBatch) {
+        run(batch, on: batch.lane)
+        state.withLock { $0.inline }?(batch.lane.index)
+    }
+
     func stop() {}
+
+    /// What is done with the batch on a lane, given its index, by the thread that brought it and is to run it; nil for
+    /// nothing, so that it stays there.
+    var inline: (@Sendable (Int) -> Void)? {
+        get { state.withLock { $0.inline } }
+        set { state.withLock { $0.inline = newValue } }
+    }
 
     /// What a probe finds wrong; nil for nothing.
     var complaint: String? {

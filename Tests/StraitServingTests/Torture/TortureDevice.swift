@@ -129,6 +129,18 @@ final class TortureDevice: Device, @unchecked Sendable {
         meanwhile()
     }
 
+    /// The thread that brought a request computes, which takes its time; unless its batch waits for the lane, or hangs.
+    func runInline(_ batch: DeviceBatch) {
+        run(batch, on: batch.lane)
+        let index = batch.lane.index
+        guard !lanes[index].isReporting, let running = lanes[index].running, running.batch.batch == batch.batch,
+            running.end < .never
+        else { return }
+        sights.insert("a batch is run inline")
+        clock.time = max(clock.time, running.end)
+        end(index)
+    }
+
     func stop() {}
 
     // -- what the test makes of it --------------------------------------------------------------------------------

@@ -71,7 +71,9 @@ final class TortureRun: @unchecked Sendable {
         engine = Engine(
             policy: policy, limits: limits, devices: devices, clock: clock, timer: timer, upkeep: upkeep,
             // Half of the runs remember, some of them less than what goes on at a time.
-            decisions: seed % 4 < 2 ? 0 : Int(seed % 40))
+            decisions: seed % 4 < 2 ? 0 : Int(seed % 40),
+            // In a third of the runs who brings a request may run it.
+            inlineLimit: seed % 3 == 1 ? .milliseconds(12) : .zero)
         let knowledge = try PriorKnowledge(
             for: devices, profile: .beside(repository: files.repository), learned: nil, quickProfiler: nil,
             log: { _ in }

@@ -37,6 +37,7 @@ internal import Testing
             "the timer calls meanwhile", "too many rows", "unavailable", "a device is lost", "a probe fails",
             "a lost device works again", "a device gives up what hangs", "taken back and given up",
             "taken back and run again", "lost twice", "a model goes", "a model has gone", "a model is freed",
+            "a batch is run inline",
         ]
         var seen: Set<String> = []
         for seed in 0..<UInt64(400) where !all.isSubset(of: seen) {

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import StraitCore
+
+/// Decides whether the thread that brings a request runs its batch itself: inline, instead of waking the lane's thread
+/// and being woken by it, which takes longer than a small model does.
+///
+/// A network thread that computes reads no requests meanwhile. So only batches that are expected to be short are run so,
+/// and all of them together may take but a share of one thread's time. What they took is charged, not what was expected:
+/// after one that took long none is run inline until the others' time has made up for it.
+struct InlineBudget: Sendable {
+    /// The longest batch, as expected, that may be run inline.
+    let limit: Duration
+    /// Time that may be spent; below zero after a batch that took longer than there was.
+    private var credit = Duration.zero
+    private var creditedUntil: Instant
+    /// What runs inline now: one batch for each thread that brings requests at most.
+    private var running: [(batch: BatchID, since: Instant, charged: Duration)] = []
+
+    /// The part of the time that may be spent on inline batches. Beyond, network threads and lanes that work at the same
+    /// time get more done than network threads that do both, however cheaply.
+    static let share = 1.0 / 3
+
+    /// A budget that begins to grow at an instant.
+    ///
+    /// - Parameter limit: zero for none.
+    init(limit: Duration, at now: Instant) {
+        self.limit = limit
+        creditedUntil = now
+    }
+
+    /// Whether a batch is run inline, which it then is. Each is told to ``ended(_:at:)``.
+    ///
+    /// - Complexity: O(1).
+    mutating func takes(_ batch: BatchID, expected: Duration, at now: Instant) -> Bool {
+        guard limit > .zero else { return false }
+        // What is saved up in quiet times is one batch: more would be spent in a burst, when lanes are wanted.
+        credit = min(limit, credit + (now - creditedUntil) * Self.share)
+        creditedUntil = now
+        guard expected <= limit, expected <= credit else { return false }
+        credit = credit - expected
+        running.append((batch, now, expected))
+        return true
+    }
+
+    /// A batch has ended. Nothing happens if it was none of those that run inline.
+    ///
+    /// - Complexity: O(batches that run inline).
+    mutating func ended(_ batch: BatchID, at now: Instant) {
+        guard let index = running.firstIndex(where: { $0.batch == batch }) else { return }
+        let run = running.remove(at: index)
+        credit = credit + run.charged - (now - run.since)
+    }
+}
