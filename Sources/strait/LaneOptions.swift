@@ -20,8 +20,9 @@ struct LaneOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Batches expected to take no longer than this are run by the network thread that brought them; 0 for none.",
-            discussion: "That saves two changes of thread, some 40 µs. It is done on processor cores only, and while it takes "
-                + "at most a third of one thread's time.",
+            discussion:
+                "That saves two changes of thread, some 40 µs. Only on processor cores, and while it takes at most a "
+                + "third of one thread's time.",
             valueName: "microseconds"))
     var inlineUs = 100
 
