@@ -59,7 +59,7 @@ class Scraper:
 def measure(server, options, connections):
     """(answers per second, microseconds of the server's processor for each)."""
     rows, use = server.load("--model", MODEL, "--concurrency", connections, "--duration", f"{options.seconds}s",
-                            "--cores", CLIENT_CORE, protocol=options.protocol)
+                            "--high-share", 0, "--cores", CLIENT_CORE, protocol=options.protocol)
     row = total(rows)
     answers = row["in_time"] + row["late"]
     return answers / row["offered_seconds"], use["server"] / answers * 1e6

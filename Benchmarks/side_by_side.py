@@ -212,7 +212,9 @@ def write_model(folder, name, config, program=None):
 
 def total(rows):
     """The row of all classes and models; a single class of a single model has no other row."""
-    return next((row for row in rows if row["class"] == "both" and row["model"] == "all"), rows[0])
+    if len(rows) == 1:
+        return rows[0]
+    return next(row for row in rows if row["class"] == "both" and row["model"] == "all")
 
 
 def spread(values, form="{:.2f}"):
