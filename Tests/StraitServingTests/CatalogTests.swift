@@ -222,6 +222,32 @@ internal import Testing
         #expect(catalog.served.count == 2 && lines.have("cannot be looked at"))
     }
 
+    @Test func `that a model is gone is told once, however long it takes to be free`() throws {
+        let device = ScriptedDevice()
+        let (catalog, engine) = try open(.poll(seconds: 1), on: device)
+        try submit(1, to: try catalog.find("a", version: nil), engine)
+        rename(folder.path + "/a", folder.path + "/.a")
+        for _ in 0..<3 { catalog.poll() }
+        #expect(index(catalog) == ["a 1 UNLOADING", "b 1 READY"])
+        while !device.running.isEmpty { device.finish(lane: 0, taking: .milliseconds(1)) }
+        #expect(log[1]?.answer != nil)
+        catalog.poll()
+        #expect(index(catalog) == ["b 1 READY"])
+        #expect(lines.all.filter { $0.contains("a is gone") }.count == 1)
+    }
+
+    @Test func `a model that comes back as it was before all of it had gone is loaded again`() {
+        var state = CatalogState()
+        let entry = ModelRepository.entry(path: folder.path, name: "a", needsFiles: true)
+        let stamps = ModelRepository.stamps(of: entry)
+        state.noteStamps("a", stamps, hasOwnConfiguration: false)
+        #expect(state.hasSeen("a", stamps))
+        #expect(state.noteGone("a") && !state.noteGone("a"))
+        #expect(!state.hasSeen("a", stamps))
+        state.noteStamps("a", stamps, hasOwnConfiguration: false)
+        #expect(state.hasSeen("a", stamps) && state.noteGone("a"))
+    }
+
     // -- draining -------------------------------------------------------------------------------------------------
 
     @Test func `what was accepted before an unload is answered, and then the model is freed`() throws {

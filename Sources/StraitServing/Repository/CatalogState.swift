@@ -34,6 +34,8 @@ struct CatalogState: Sendable {
         var stamps: [FileStamp] = []
         /// Whether the configuration it was loaded with was given by a client.
         var hasOwnConfiguration = false
+        /// Whether its files are gone, and only what it has accepted is left.
+        var isGone = false
     }
 
     private var models: [String: Model] = [:]
@@ -114,6 +116,7 @@ struct CatalogState: Sendable {
     mutating func noteStamps(_ name: String, _ stamps: [FileStamp], hasOwnConfiguration: Bool) {
         models[name, default: Model()].stamps = stamps
         models[name]?.hasOwnConfiguration = hasOwnConfiguration
+        models[name]?.isGone = false
     }
 
     /// A version is being loaded. One that is ready stays so meanwhile.
@@ -186,6 +189,16 @@ struct CatalogState: Sendable {
             entry.stage = .unavailable
             entry.reason = Self.unloaded
         }
+    }
+
+    /// A model is in the repository no more. Should it come back, its files are new, whatever they are.
+    ///
+    /// - Returns: whether that is news.
+    mutating func noteGone(_ name: String) -> Bool {
+        guard let model = models[name], !model.isGone else { return false }
+        models[name]?.isGone = true
+        models[name]?.stamps = []
+        return true
     }
 
     /// Forgets models that are in the repository no more and of which nothing is left.

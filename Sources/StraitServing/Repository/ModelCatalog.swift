@@ -206,8 +206,11 @@ package final class ModelCatalog: Sendable {
             return loader.progress("warning: the repository cannot be looked at: \(error)")
         }
         for name in state.withLock({ $0.names }).subtracting(names).sorted() {
-            loader.progress("\(name) is gone from the repository")
-            retire(state.withLock { $0.takeOut(name) })
+            if state.withLock({ $0.noteGone(name) }) {
+                loader.progress("\(name) is gone from the repository")
+                retire(state.withLock { $0.takeOut(name) })
+            }
+            // What was accepted may take a while; then it is forgotten at a later look.
             state.withLock { $0.forget(name) }
         }
         for name in names {
