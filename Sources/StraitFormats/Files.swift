@@ -42,8 +42,9 @@ package enum Files {
     }
 
     /// Puts a file in the place of another in one step: who reads it sees the old content or the new, also after a
-    /// crash.
+    /// crash. Of a link, the file that it leads to is replaced, be it there or not.
     static func replace(_ path: String, with content: [UInt8]) throws(FormatError) {
+        let path = behindLinks(path)
         // In the same folder, because a rename must not cross file systems; with the process's number, because two
         // servers may share the folder.
         let temporary = "\(path).\(getpid()).tmp"
@@ -57,10 +58,25 @@ package enum Files {
         throw FormatError(.unwritable, "cannot be written: \(message)", file: path)
     }
 
+    /// The file that a path leads to; itself where it is no link.
+    private static func behindLinks(_ path: String) -> String {
+        var path = path
+        // The system itself follows no more: one that goes on is a circle, and leads nowhere.
+        for _ in 0..<40 {
+            var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+            let count = readlink(path, &buffer, Int(PATH_MAX))
+            guard count > 0 else { return path }
+            let target = String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            path = target.hasPrefix("/") ? target : "\(folder(of: path))/\(target)"
+        }
+        return path
+    }
+
     /// Removes what is left beside a file of writers that were killed before they could rename.
     ///
     /// - Complexity: O(files in the folder).
     package static func removeAbandoned(besides path: String) {
+        let path = behindLinks(path)
         let folder = folder(of: path)
         guard let entries = opendir(folder) else { return }
         defer { closedir(entries) }
