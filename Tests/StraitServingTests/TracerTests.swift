@@ -212,6 +212,28 @@ internal import Testing
         #expect(lines.have("traces: 5 sent to http://there, 0 lost"))
     }
 
+    @Test(.timeLimit(.minutes(1)))
+    func `a receiver that hangs does not hold up the end, and what it was to have is lost`() {
+        let (begun, goes) = (Wakeup(), Wakeup())
+        let exporter = TraceExporter(
+            of: tracer, export: TraceExport(resource: [], version: "1"), address: "http://there", patience: .zero,
+            log: lines.note
+        ) { _ in
+            begun.signal()
+            goes.wait()
+            return .success(PlainHTTP.Reply(status: 200, retryAfter: nil))
+        }
+        exporter.start()
+        trace(TraceExport.batch)
+        begun.wait()
+        trace(3)
+        exporter.stop()
+        let lost = UInt64(TraceExport.batch + 3)
+        #expect(exporter.counts == TraceExporter.Counts(sent: 0, lost: lost))
+        #expect(lines.all == ["traces: 0 sent to http://there, \(lost) lost"])
+        goes.signal()
+    }
+
     @Test(
         arguments: [
             ("HTTP/1.1 200 OK\r\n\r\n", 200, nil), ("HTTP/1.0 503 x\r\nRetry-After: 7\r\n\r\n", 503, 7),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import StraitCore
 package import StraitPlatform
 package import StraitTracing
 internal import Synchronization
@@ -25,19 +26,31 @@ package final class TraceExporter: Sendable {
 
     private struct State {
         var counts = Counts()
+        /// Requests whose spans were taken out to be sent, and are neither sent nor lost.
+        var inHand: UInt64 = 0
         var isStopping = false
+        /// Whether the last word is said: what becomes of the rest is not told any more.
+        var isOver = false
+
+        /// What became of some of those in hand.
+        mutating func settle(_ count: Int, _ became: WritableKeyPath<Counts, UInt64>) {
+            guard !isOver else { return }
+            inHand -= UInt64(count)
+            counts[keyPath: became] += UInt64(count)
+        }
     }
 
     private let state = Mutex(State())
     private let hasEnded = Wakeup()
     private let thread: Mutex<SystemThread?> = Mutex(nil)
+    private let patience: Duration
 
     /// How long a trace waits for others to go with it.
     private static let interval: Int64 = 1_000_000_000
     /// How long each step of sending may take, in seconds.
     private static let sendSeconds = 10
     /// How long the end of the server waits for the last traces.
-    private static let lastNanoseconds: Int64 = 2_000_000_000
+    package static let usualPatience = Duration.seconds(2)
 
     /// An exporter to the receiver that the settings name.
     package convenience init(
@@ -59,10 +72,13 @@ package final class TraceExporter: Sendable {
     }
 
     /// An exporter by another way of sending; tests bring theirs.
+    ///
+    /// - Parameter patience: how long the end waits for the last traces.
     package init(
-        of tracer: Tracer, export: TraceExport, address: String, log: @escaping @Sendable (String) -> Void,
-        send: @escaping Send
+        of tracer: Tracer, export: TraceExport, address: String, patience: Duration = TraceExporter.usualPatience,
+        log: @escaping @Sendable (String) -> Void, send: @escaping Send
     ) {
+        self.patience = patience
         self.tracer = tracer
         self.export = export
         self.address = address
@@ -91,20 +107,33 @@ package final class TraceExporter: Sendable {
         thread.withLock { $0 = started }
     }
 
-    /// Sends the rest, and ends; a receiver that takes too long is not waited for.
+    /// Sends the rest, and ends; a receiver that takes too long is not waited for, and what it was to have is lost.
     package func stop() {
         state.withLock { $0.isStopping = true }
         tracer.batchIsFull.signal()
-        _ = hasEnded.wait(untilNanoseconds: MonotonicClock.nanoseconds() + Self.lastNanoseconds)
+        let isDone = hasEnded.wait(untilNanoseconds: MonotonicClock.nanoseconds() + patience.nanoseconds)
+        if !isDone { giveUp() }
         let counts = counts
         log("traces: \(counts.sent) sent to \(address), \(counts.lost) lost")
     }
 
     private var isStopping: Bool { state.withLock { $0.isStopping } }
 
+    private func giveUp() {
+        var waiting: [RequestTrace] = []
+        state.withLock { state in
+            _ = tracer.exchange(&waiting)
+            state.counts.lost += state.inHand + UInt64(waiting.count)
+            state.isOver = true
+        }
+    }
+
     /// Sends all that waits, in batches.
     func sendAll(_ traces: inout [RequestTrace], _ pace: inout ExportPace) {
-        _ = tracer.exchange(&traces)
+        state.withLock { state in
+            _ = tracer.exchange(&traces)
+            state.inHand = UInt64(traces.count)
+        }
         var rest = traces[...]
         while !rest.isEmpty {
             let batch = rest.prefix(TraceExport.batch)
@@ -121,16 +150,16 @@ package final class TraceExporter: Sendable {
         while true {
             let (isSent, mayHelp, reason, asked) = attempt(message)
             guard !isSent else {
-                state.withLock { $0.counts.sent += UInt64(batch.count) }
+                state.withLock { $0.settle(batch.count, \.sent) }
                 return pace.settled()
             }
             let now = MonotonicClock.nanoseconds()
             let step = mayHelp && !isStopping ? pace.failed(at: now, asked: asked) : .giveUp
             if step == .giveUp {
                 pace.settled()
-                state.withLock { $0.counts.lost += UInt64(batch.count) }
+                state.withLock { $0.settle(batch.count, \.lost) }
             }
-            if pace.mayComplain(at: now) {
+            if pace.mayComplain(at: now), !state.withLock({ $0.isOver }) {
                 log(
                     "warning: traces cannot be sent to \(address): \(reason); \(counts.lost) are lost so far"
                         + (step == .giveUp ? "" : ", and it is tried again"))
