@@ -95,8 +95,7 @@ extension Scheduler {
             record.work, rows: record.rows, time: time, on: record.device, replacing: record.isProbe)
         state.learnInterference(record, took: times.kernels)
         learnTransfer(record, times)
-        let predicted = Double((record.predictedFinish - record.stagedAt).nanoseconds)
-        let z = Double((now - record.stagedAt).nanoseconds) / max(1, predicted)
+        let z = record.z(at: now)
         let index = record.requestClass.rawValue
         state.watchdog.note(withinBound: z <= state.calibrations[index].q95, at: now)
         state.calibrate(z, requestClass: index, model: record.work.model)

@@ -128,9 +128,9 @@ package struct RecordingTape: Sendable {
     package mutating func staged(
         _ staged: StagedBatch, _ requestClass: RequestClass, _ calibration: Calibration, at now: Instant
     ) {
-        func bound(_ factor: Double) -> Instant {
+        func bound(_ quantile: Double) -> Instant {
             let isPredicted = staged.predictedFinish < .never
-            return isPredicted ? relative(now + (staged.predictedFinish - now) * factor) : .never
+            return isPredicted ? relative(now + Calibration.bound(quantile, on: staged.predictedFinish - now)) : .never
         }
         let batch = Recording.Batch(
             device: staged.device.index, lane: staged.lane.index, model: place(of: staged.model), requestClass,

@@ -185,6 +185,32 @@ func profile(
         #expect(abs(try #require(coverage.p99) - 0.99) < 0.003, "\(coverage)")
     }
 
+    @Test func `errors of short batches count as a share of half a millisecond`() {
+        #expect(Calibration.z(took: 12_000_000, predicted: 10_000_000) == 1.2)
+        #expect(Calibration.z(took: 1_000_000, predicted: 500_000) == 2)
+        // A wake-up of 50 µs is five times what a small model takes, and tells nothing of larger ones.
+        #expect(abs(Calibration.z(took: 60_000, predicted: 10_000) - 1.1) < 1e-12)
+        #expect(Calibration.z(took: 1, predicted: 499_999) > 0)
+        #expect(Calibration.z(took: 5, predicted: 0) > 0)
+        // Bounds are the same the other way round.
+        for predicted: Int64 in [1, 10_000, 499_999, 500_000, 10_000_000] {
+            let bound = Calibration.bound(1.3, on: Duration(nanoseconds: predicted)).nanoseconds
+            #expect(abs(Calibration.z(took: bound, predicted: predicted) - 1.3) < 1e-5, "\(predicted)")
+        }
+    }
+
+    @Test func `a model of microseconds leaves the bounds of one of milliseconds alone`() {
+        var generator = SeededGenerator(seed: 14)
+        var calibration = Calibration()
+        // As was seen on a server with both, before: q50 2.4 and q95 3.5.
+        for number in 0..<20_000 {
+            let wakeUp = Int64.random(in: 5_000...80_000, using: &generator)
+            let predicted: Int64 = number % 20 == 0 ? 3_400_000 : 10_000
+            calibration.note(Calibration.z(took: predicted + wakeUp, predicted: predicted))
+        }
+        #expect(calibration.median < 1.1 && calibration.q95 < 1.2)
+    }
+
     @Test func `how often bounds held is kept by class and model`() {
         var harness = Harness(
             policy: .fifo, models: [ModelDescription(maximumBatch: 1), ModelDescription(maximumBatch: 1)])

@@ -54,6 +54,26 @@ package struct Calibration: Sendable, Hashable {
         outer = Self.step(outer, z, level: 0.99, gain: Self.gain * haste)
     }
 
+    /// The z of something that was predicted to take so many nanoseconds, and took others.
+    ///
+    /// It is the ratio of the two, but for what is shorter than a wake-up of the machine can be: there the ratio would tell
+    /// of the machine, be 4 or 40, and speak for all models of a class. So an error counts as a share of ``shortest`` at
+    /// least.
+    package static func z(took: Int64, predicted: Int64) -> Double {
+        let (took, predicted) = (Double(took), max(1, Double(predicted)))
+        return predicted >= shortest ? took / predicted : 1 + (took - predicted) / shortest
+    }
+
+    /// What something that is predicted to take `time` takes at most, by one of the quantiles.
+    package static func bound(_ quantile: Double, on time: Duration) -> Duration {
+        let nanoseconds = Double(time.nanoseconds)
+        guard nanoseconds < shortest else { return time * quantile }
+        return Duration(clamping: max(0, nanoseconds + (quantile - 1) * shortest))
+    }
+
+    /// Nanoseconds: some ten wake-ups of a quiet machine, and less than any batch takes for which bounds matter.
+    private static let shortest = 500_000.0
+
     /// What is wrong with it, in words; nil when all is well.
     package func brokenInvariant() -> String? {
         guard Self.range.contains(median), Self.range.contains(q95), Self.range.contains(q99), median <= q95, q95 <= q99

@@ -72,9 +72,9 @@ package struct BoundedFinish: Sendable, Hashable {
     }
 
     /// Something that is expected to take `time` from `now`.
-    init(_ time: Duration, from now: Instant, _ calibration: Calibration) {
+    package init(_ time: Duration, from now: Instant, _ calibration: Calibration) {
         expected = now + time
-        bound95 = now + time * calibration.q95
-        bound99 = now + time * calibration.q99
+        bound95 = now + Calibration.bound(calibration.q95, on: time)
+        bound99 = now + Calibration.bound(calibration.q99, on: time)
     }
 }

@@ -56,6 +56,11 @@ package struct BatchRecord: Sendable {
     package var phase = BatchPhase.copyingIn
     /// Whether it has not ended yet.
     package var isLive = false
+
+    /// How far it strays from its prediction if it ends now (``Calibration/z(took:predicted:)``).
+    package func z(at now: Instant) -> Double {
+        Calibration.z(took: (now - stagedAt).nanoseconds, predicted: (predictedFinish - stagedAt).nanoseconds)
+    }
 }
 
 /// The batches on lanes, in slots that are used again with their memory.

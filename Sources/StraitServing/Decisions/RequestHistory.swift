@@ -91,8 +91,8 @@ struct PredictedEnd: Sendable, Hashable {
             self = .none
             return
         }
-        let time = finish - now
-        self.init(expected: finish, bound95: now + time * calibration.q95, bound99: now + time * calibration.q99)
+        let bounded = BoundedFinish(finish - now, from: now, calibration)
+        self.init(expected: finish, bound95: bounded.bound95, bound99: bounded.bound99)
     }
 }
 

@@ -143,9 +143,8 @@ struct EngineMeter: Sendable {
         _ record: BatchRecord, _ times: MeasuredTimes, _ calibration: Calibration, at now: Instant
     ) {
         devices[record.device.index].note(times)
-        let predicted = Double((record.predictedFinish - record.stagedAt).nanoseconds)
-        guard !record.wasPaused, predicted > 0 else { return }
-        let z = Double((now - record.stagedAt).nanoseconds) / predicted
+        guard !record.wasPaused else { return }
+        let z = record.z(at: now)
         let index = record.requestClass.rawValue
         // Beyond a thousand it is one hour instead of seconds, whatever it is.
         ratio.note(Int64(min(max(z, 0), Self.largestRatio) * 1e6), row: index)
