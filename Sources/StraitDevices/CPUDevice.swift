@@ -125,10 +125,11 @@ package final class CPUDevice: Device {
     }
 
     package func runInline(_ batch: DeviceBatch) {
-        guard let driver = driver.withLock({ $0 }) else { return run(batch, on: batch.lane) }
-        // The lane's thread sleeps meanwhile. What waits for the lane is its own to run again: who brought one request
-        // has others to read.
-        if let next = serve(batch, for: driver) { run(next, on: next.lane) }
+        // Once it has stopped nobody waits for anything.
+        guard let driver = driver.withLock({ $0 }) else { return }
+        // The lane's thread sleeps meanwhile.
+        var next: DeviceBatch? = batch
+        while let current = next { next = serve(current, for: driver) }
     }
 
     package func stop() {

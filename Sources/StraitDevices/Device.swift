@@ -67,8 +67,8 @@ package protocol Device: AnyObject, Sendable {
     /// Puts a batch on an idle lane. Returns at once.
     func run(_ batch: DeviceBatch, on lane: LaneID)
 
-    /// Runs a batch that is for an idle lane on the calling thread, and reports its end there before it returns; or puts it
-    /// on its lane, as `run` does, where that is not possible.
+    /// Runs a batch that is for an idle lane on the calling thread, and reports its end there before it returns, and so with
+    /// what it is given next; or puts it on its lane, as `run` does, where that is not possible.
     func runInline(_ batch: DeviceBatch)
 
     /// Makes sure that it works, after it failed, hung or was lost: called now and then, on a thread that may be blocked
@@ -151,8 +151,8 @@ package protocol LaneDriver: AnyObject, Sendable {
     /// A batch has ended. From a device that does not copy it is called on the thread that ran it, the lane's but for
     /// batches run inline, and the lane has nothing to do until this returns.
     ///
-    /// - Returns: the lane's next batch if there is one, so that a busy lane needs no wake-up; always nil to a device that
-    ///   copies, which is given its batches by `run` alone.
+    /// - Returns: the lane's next batch if there is one and the calling thread is to go on with it, so that a busy lane needs
+    ///   no wake-up; always nil to a device that copies, which is given its batches by `run` alone.
     func laneFinished(_ batch: DeviceBatch, _ result: Result<BatchResult, DeviceError>) -> DeviceBatch?
 
     /// A device finds that it can run nothing any more, whether or not it holds batches. Those it reports, too.

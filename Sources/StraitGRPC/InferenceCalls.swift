@@ -75,7 +75,8 @@ extension GRPCConnection {
             eventLoop: eventLoop)
         let eventLoop = eventLoop
         let id = try service.infer(
-            request, on: model, arrived: arrived, span: span, caller: call.caller, permit: permit
+            request, on: model, arrived: arrived, span: span, caller: call.caller, permit: permit,
+            later: { eventLoop.execute($0) }
         ) { reply in
             // A lane answers; the call goes on where its connection lives.
             eventLoop.execute {

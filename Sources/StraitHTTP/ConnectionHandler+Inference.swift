@@ -23,7 +23,8 @@ extension ConnectionHandler {
             state = .waiting(nil)
             let id = try service.infer(
                 request, on: model, arrived: inference.arrived, fallbackTimeout: inference.fallbackTimeout,
-                span: inference.span, caller: inference.caller, permit: inference.permit
+                span: inference.span, caller: inference.caller, permit: inference.permit,
+                later: { eventLoop.execute($0) }
             ) { reply in
                 eventLoop.execute {
                     let (handler, context) = box.value

@@ -14,19 +14,15 @@ extension Engine: LaneDriver {
 
     package func laneFinished(_ batch: DeviceBatch, _ result: Result<BatchResult, DeviceError>) -> DeviceBatch? {
         var effects = Effects()
+        var own: DeviceBatch?
         state.withLock { state in
             state.noteReported(batch)
-            state.inline.ended(batch.batch, at: clock.now())
+            let isInline = state.inline.ended(batch.batch, took: try? result.get().times.total, at: clock.now())
             end(batch, result, &state, into: &effects)
+            own = state.takeNext(of: batch, isInline: isInline, &effects)
             if state.models[batch.modelID.index].isUnloading || !state.leaving.isEmpty {
                 effects.needUpkeep(at: state.scheduler.lastStep)
             }
-        }
-        // A device that copies has given the lane away when the kernels were done.
-        var own: DeviceBatch?
-        if devices[batch.device.index].copying == nil {
-            let index = effects.starts.firstIndex { $0.device == batch.device && $0.lane == batch.lane }
-            own = index.map { effects.starts.remove(at: $0) }
         }
         carryOut(effects)
         return own
@@ -179,20 +175,5 @@ extension Engine.State {
             return DeviceID(index: index)
         }
         return nil
-    }
-}
-
-extension Engine.State {
-    /// Lets the thread that brought a request run the batch that this has started, if it is the only one and known to be
-    /// short. The device may still put it on its lane.
-    mutating func chooseInline(_ effects: inout Engine.Effects) {
-        guard effects.starts.count == 1, let batch = effects.starts.first,
-            let record = scheduler.state.batches[batch.batch],
-            // A guess is not good enough.
-            scheduler.state.estimator.isMeasured(record.work)
-        else { return }
-        let expected = record.predictedFinish - record.stagedAt
-        guard inline.takes(batch.batch, expected: expected, at: record.stagedAt) else { return }
-        effects.inline = effects.starts.removeLast()
     }
 }

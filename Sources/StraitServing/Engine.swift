@@ -68,8 +68,8 @@ package final class Engine: Sendable {
     ///   - upkeep: calls when a device is to be probed or a model to be freed, on a thread that may be blocked.
     ///   - decisions: how many of the last requests are remembered so that it can be told what became of them; 0 for none.
     ///   - isMetered: whether it counts for ``metrics()``.
-    ///   - inlineLimit: the longest batch, as expected, that may be run by the thread which submits the request; zero for
-    ///     none. Completions may then be called on that thread, before ``submit(_:completion:)`` returns.
+    ///   - inlineLimit: the longest batch, as expected, that may be run by the thread which submits the request, if it may
+    ///     compute; zero for none.
     ///   - log: told when a device goes or comes back.
     package init(
         policy: PolicyName, interference: EstimatorName = .kalman, limits: SchedulerLimits = SchedulerLimits(),
@@ -132,13 +132,22 @@ package final class Engine: Sendable {
 
     // -- requests -------------------------------------------------------------------------------------------------
 
+    /// Lets a thread do something later.
+    package typealias Later = (@escaping @Sendable () -> Void) -> Void
+
     /// Hands a request to the scheduler.
     ///
-    /// - Parameter completion: called exactly once, on any thread, possibly before this returns. It must not block.
+    /// - Parameters:
+    ///   - later: given work by a thread that may compute, does it on that thread when it has taken in what else has come;
+    ///     nil for a thread that is not to compute. The work may call completions.
+    ///   - completion: called exactly once, on any thread, possibly before this returns. It must not block.
     /// - Returns: what to cancel the request by.
     @discardableResult
-    package func submit(_ submission: Submission, completion: @escaping @Sendable (Reply) -> Void) -> RequestID? {
+    package func submit(
+        _ submission: Submission, later: Later? = nil, completion: @escaping @Sendable (Reply) -> Void
+    ) -> RequestID? {
         var effects = Effects()
+        var inline: DeviceBatch?
         let model = submission.model
         let accepted = state.withLock { state -> Result<RequestID, Refusal> in
             guard !isDraining.load(ordering: .relaxed) else {
@@ -157,10 +166,11 @@ package final class Engine: Sendable {
                 shape: state.shapes.number(of: submission), requestClass: submission.requestClass,
                 rows: submission.rows, deadline: submission.deadline)
             step(.arrival(request), &state, into: &effects)
-            state.chooseInline(&effects)
+            if later != nil { inline = state.takeInline(&effects) }
             return .success(id)
         }
         carryOut(effects)
+        if let inline, let later { later { [self] in devices[inline.device.index].runInline(inline) } }
         switch accepted {
         case .success(let id): return id
         case .failure(let refusal):
@@ -184,8 +194,6 @@ package final class Engine: Sendable {
     struct Effects {
         var replies: [(completion: @Sendable (Reply) -> Void, reply: Reply)] = []
         var starts: [DeviceBatch] = []
-        /// A batch that the calling thread runs itself.
-        var inline: DeviceBatch?
         var timer: Instant?
         /// When something is to be done that may take long; never for not at all.
         private(set) var upkeep = Instant.never
@@ -277,7 +285,5 @@ package final class Engine: Sendable {
         for (completion, reply) in effects.replies { completion(reply) }
         if !effects.replies.isEmpty { noteAnswered(effects.replies.count) }
         for line in effects.lines { log(line) }
-        // Last: it takes as long as the model does.
-        if let batch = effects.inline { devices[batch.device.index].runInline(batch) }
     }
 }

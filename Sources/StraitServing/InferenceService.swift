@@ -57,13 +57,14 @@ package struct InferenceService: Sendable {
     ///   - fallbackTimeout: what the transport knows of the client's patience, where the request itself says nothing.
     ///   - span: of a request that is traced.
     ///   - caller: who asks; the transport has checked that it may use the model.
+    ///   - later: as for ``Engine/submit(_:later:completion:)``.
     ///   - permit: its place among its tenant's requests, given back before the completion is called.
     ///   - completion: called exactly once unless this throws, on any thread, possibly before this returns.
     /// - Returns: what to cancel it by.
     /// - Throws: ``Refusal`` for a request that does not fit the model, or for which there is no memory.
     package func infer(
         _ request: InferenceRequest, on model: ServedModel, arrived: Instant, fallbackTimeout: Duration? = nil,
-        span: RequestSpan? = nil, caller: Caller = .trusted, permit: Permit? = nil,
+        span: RequestSpan? = nil, caller: Caller = .trusted, permit: Permit? = nil, later: Engine.Later? = nil,
         completion: @escaping @Sendable (Reply) -> Void
     ) throws(Refusal) -> RequestID? {
         let rows: Int
@@ -90,9 +91,9 @@ package struct InferenceService: Sendable {
                 retryAfter: Self.memoryRetry)
             throw engine.turnAway(submission, .tensorMemoryFull, refusal)
         }
-        guard span != nil || permit != nil else { return engine.submit(submission, completion: completion) }
+        guard span != nil || permit != nil else { return engine.submit(submission, later: later, completion: completion) }
         span?.noteSubmitted(submission, id: request.id)
-        return engine.submit(submission) { reply in
+        return engine.submit(submission, later: later) { reply in
             permit?.end()
             span?.noteReply(reply)
             completion(reply)

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import StraitCore
+internal import StraitDevices
 
 /// Decides whether the thread that brings a request runs its batch itself: inline, instead of waking the lane's thread
-/// and being woken by it, which takes longer than a small model does.
+/// and being woken by it, which takes longer than a small model does. What comes meanwhile waits as for a busy lane, and is
+/// the next batch.
 ///
 /// A network thread that computes reads no requests meanwhile. So only batches that are expected to be short are run so,
 /// and all of them together may take but a share of one thread's time. What they took is charged, not what was expected:
@@ -29,7 +31,7 @@ struct InlineBudget: Sendable {
         creditedUntil = now
     }
 
-    /// Whether a batch is run inline, which it then is. Each is told to ``ended(_:at:)``.
+    /// Whether a batch is run inline, which it then is. Each is told to ``ended(_:took:at:)``.
     ///
     /// - Complexity: O(1).
     mutating func takes(_ batch: BatchID, expected: Duration, at now: Instant) -> Bool {
@@ -43,12 +45,42 @@ struct InlineBudget: Sendable {
         return true
     }
 
-    /// A batch has ended. Nothing happens if it was none of those that run inline.
+    /// A batch has ended.
     ///
+    /// - Parameter took: as its device says; nil where it cannot.
+    /// - Returns: whether it was one that ran inline.
     /// - Complexity: O(batches that run inline).
-    mutating func ended(_ batch: BatchID, at now: Instant) {
-        guard let index = running.firstIndex(where: { $0.batch == batch }) else { return }
+    mutating func ended(_ batch: BatchID, took: Duration?, at now: Instant) -> Bool {
+        guard let index = running.firstIndex(where: { $0.batch == batch }) else { return false }
         let run = running.remove(at: index)
-        credit = credit + run.charged - (now - run.since)
+        let longest = now - run.since
+        credit = credit + run.charged - max(.zero, min(took ?? longest, longest))
+        return true
+    }
+}
+
+extension Engine.State {
+    /// Takes out the batch that a request has started, for the thread that brought it to run: if there is one, and only
+    /// one, and it is known to be short.
+    mutating func takeInline(_ effects: inout Engine.Effects) -> DeviceBatch? {
+        guard effects.starts.count == 1, mayRunInline(effects.starts[0]) else { return nil }
+        return effects.starts.removeLast()
+    }
+
+    /// Takes out the next batch of a lane whose batch has ended, for the thread that ran that to go on with. A thread that
+    /// is not the lane's goes on only with what is short, too.
+    mutating func takeNext(of batch: DeviceBatch, isInline: Bool, _ effects: inout Engine.Effects) -> DeviceBatch? {
+        guard let index = effects.starts.firstIndex(where: { $0.device == batch.device && $0.lane == batch.lane }),
+            !isInline || mayRunInline(effects.starts[index])
+        else { return nil }
+        return effects.starts.remove(at: index)
+    }
+
+    private mutating func mayRunInline(_ batch: DeviceBatch) -> Bool {
+        guard let record = scheduler.state.batches[batch.batch],
+            // A guess is not good enough.
+            scheduler.state.estimator.isMeasured(record.work)
+        else { return false }
+        return inline.takes(batch.batch, expected: record.predictedFinish - record.stagedAt, at: record.stagedAt)
     }
 }

@@ -4,9 +4,19 @@ internal import StraitCore
 internal import StraitDevices
 internal import StraitProtocol
 internal import StraitTensor
+internal import Synchronization
 internal import Testing
 
 @testable internal import StraitServing
+
+/// Work that a thread was given to do later.
+private final class Works: Sendable {
+    private let works = Mutex<[@Sendable () -> Void]>([])
+
+    var all: [@Sendable () -> Void] { works.withLock { $0 } }
+
+    func note(_ work: @escaping @Sendable () -> Void) { works.withLock { $0.append(work) } }
+}
 
 /// Batches that are run by the thread which brings the request.
 @Suite struct InlineTests {
@@ -27,12 +37,12 @@ internal import Testing
         device.start(driver: engine)
     }
 
-    private func submit(_ number: Int) throws {
+    private func submit(_ number: Int, later: Engine.Later? = { $0() }) throws {
         let tensor = Tensor(name: "in", type: .fp32, shape: [1, 1], slab: try pool.take(4), range: 0..<4)
         let now = clock.now()
         let submission = Submission(
             model: model, inputs: [tensor], rows: 1, requestClass: .high, arrived: now, deadline: now + .seconds(10))
-        engine.submit(submission) { [log] in log.note(number, $0) }
+        engine.submit(submission, later: later) { [log] in log.note(number, $0) }
     }
 
     /// The batch on the lane runs, and takes its time.
@@ -60,6 +70,26 @@ internal import Testing
         #expect(device.running.isEmpty)
     }
 
+    @Test func `a thread that is not to compute does not`() throws {
+        try learn(.microseconds(30))
+        device.inline = finish(.microseconds(30))
+        try submit(1, later: nil)
+        #expect(device.running.count == 1)
+    }
+
+    @Test func `what comes before the thread computes is its next batch`() throws {
+        try learn(.microseconds(30))
+        device.inline = finish(.microseconds(30))
+        let work = Works()
+        try submit(1) { work.note($0) }
+        #expect(log[1] == nil && device.running.isEmpty && work.all.count == 1)
+        // The other lane is taken by the next, and two more wait.
+        for number in 2...4 { try submit(number, later: nil) }
+        for one in work.all { one() }
+        #expect(log[1]?.answer != nil && log[2] == nil)
+        #expect(device.started.last?.parts.count == 2, "and it goes on with what waited, together")
+    }
+
     @Test func `one that was never measured goes to its lane`() throws {
         device.inline = finish(.microseconds(1))
         try submit(1)
@@ -76,11 +106,11 @@ internal import Testing
 
     @Test func `what waits for the lane meanwhile is the lane's`() throws {
         try learn(.microseconds(30))
-        let (submit, finish) = (submit, finish(.microseconds(30)))
+        let finish = finish(.microseconds(30))
         device.inline = { [device] lane in
             device.inline = nil
             // Requests for both lanes and one more come while the thread computes.
-            for number in 2...4 { try? submit(number) }
+            for number in 2...4 { try? submit(number, later: nil) }
             finish(lane)
         }
         try submit(1)
@@ -116,10 +146,11 @@ internal import Testing
             budget.takes(BatchID(slot: 0, generation: generation), expected: .microseconds(30), at: now)
         }
         let first = takes(0, at: start)
-        budget.ended(BatchID(slot: 0, generation: 0), at: start + .milliseconds(5))
+        let wasInline = budget.ended(
+            BatchID(slot: 0, generation: 0), took: .milliseconds(5), at: start + .milliseconds(6))
         // 5 ms are made up for in 15, less what was saved up before.
         let (early, late) = (takes(1, at: start + .milliseconds(14)), takes(1, at: start + .milliseconds(16)))
-        #expect(first && !early && late)
+        #expect(first && wasInline && !early && late)
     }
 
     @Test func `with a limit of zero none is`() {

@@ -131,7 +131,7 @@ internal import Testing
                         number: number, isBad: number % 2 == 1 && generator.chance(0.2),
                         isCancelled: generator.chance(0.2), isPatient: generator.chance(0.7))
                     do {
-                        let id = try engine.submit(Self.request(wish, models, pool)) { reply in
+                        let id = try engine.submit(Self.request(wish, models, pool), later: { $0() }) { reply in
                             let flaw = Self.flaw(reply, to: wish, mayBeTurnedAway: drainsMidway)
                             if let flaw { flaws.note(flaw) }
                             log.note(number, reply)

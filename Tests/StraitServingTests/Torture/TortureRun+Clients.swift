@@ -70,7 +70,13 @@ extension TortureRun {
                 model: model, shape: shape, asked: arrived, deadline: arrived + .microseconds(patience),
                 cameLate: drains.begun > 0))
         do throws(Refusal) {
-            let id = try service.infer(request, on: model, arrived: arrived) { [unowned self] in replied(number, $0) }
+            let id = try service.infer(
+                request, on: model, arrived: arrived,
+                later: { [unowned self] work in
+                    meanwhile()
+                    work()
+                }
+            ) { [unowned self] in replied(number, $0) }
             asked(number, id)
         } catch {
             if clients[number].hasReply { fail("request \(number) is answered, and its call throws \(error.error)") }
