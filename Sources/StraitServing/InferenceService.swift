@@ -91,7 +91,9 @@ package struct InferenceService: Sendable {
                 retryAfter: Self.memoryRetry)
             throw engine.turnAway(submission, .tensorMemoryFull, refusal)
         }
-        guard span != nil || permit != nil else { return engine.submit(submission, later: later, completion: completion) }
+        guard span != nil || permit != nil else {
+            return engine.submit(submission, later: later, completion: completion)
+        }
         span?.noteSubmitted(submission, id: request.id)
         return engine.submit(submission, later: later) { reply in
             permit?.end()
