@@ -16,6 +16,20 @@ package struct MessageAssembly {
         package let home: (slab: Slab, offset: Int)?
     }
 
+    /// A message that is complete, with the memory that it lies in: it may go to another thread.
+    package struct KeptMessage: Sendable {
+        fileprivate let slab: Slab
+        fileprivate let range: Range<Int>
+        fileprivate let isCompressed: Bool
+
+        /// The message; its bytes are valid as long as this.
+        package var message: Message {
+            Message(
+                bytes: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(slab.bytes)[range]),
+                isCompressed: isCompressed, home: (slab, range.lowerBound))
+        }
+    }
+
     private let limit: Int
     /// What has come of the prefix of a message, as a number.
     private var prefix: UInt64 = 0
@@ -110,6 +124,19 @@ package struct MessageAssembly {
 }
 
 extension MessageAssembly.Message {
+    /// The message with its memory: that in which it was collected, else a copy.
+    ///
+    /// - Complexity: O(bytes) for one that came whole.
+    package func kept(_ pool: SlabPool) throws(ProtocolError) -> MessageAssembly.KeptMessage {
+        if let home {
+            let range = home.offset..<home.offset + bytes.count
+            return MessageAssembly.KeptMessage(slab: home.slab, range: range, isCompressed: isCompressed)
+        }
+        let slab = try pool.takeForTensors(bytes.count)
+        slab.bytes.copyMemory(from: bytes)
+        return MessageAssembly.KeptMessage(slab: slab, range: 0..<bytes.count, isCompressed: isCompressed)
+    }
+
     /// The message decompressed.
     ///
     /// - Parameters:

@@ -64,6 +64,9 @@ final class Call {
     /// The one request of a call that has no more.
     var onlyRequest: RequestID?
     var nextRequest = 0
+    /// What is read beside the event loop, by numbers of the call's own.
+    var jobs: [Int: HelperThreads.Job] = [:]
+    var nextJob = 0
     /// Requests of a stream whose answers were not sent yet.
     var inFlight = 0
     /// What is to be forgotten at the end.

@@ -13,6 +13,9 @@ package struct GRPCLimits: Sendable, Hashable {
 
     /// Bytes of a message that holds no tensor: generated code takes up to sixteen times as much memory for it.
     static let controlMessageBytes = 1 << 20
+    /// Bytes of a compressed message that are inflated on the event loop: they swell to a MiB at most, which takes a few
+    /// milliseconds.
+    static let compressedAtOnce = 1 << 10
     /// Requests of one stream that are worked on at a time. The next is not read before, which holds the client back.
     static let requestsPerStream = 256
     /// After this long without a word the other side is asked whether it is there, and given that long to answer.

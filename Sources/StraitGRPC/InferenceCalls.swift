@@ -5,6 +5,7 @@ internal import StraitCore
 internal import StraitFrames
 internal import StraitProtocol
 internal import StraitServing
+internal import StraitTensor
 
 // `ModelInfer` and `ModelStreamInfer`.
 
@@ -23,19 +24,72 @@ extension GRPCConnection {
     /// Takes a request; it is answered now or when the engine has done it.
     func infer(_ message: MessageAssembly.Message, _ call: Call, isStreamed: Bool) {
         let arrived = isStreamed ? service.engine.now() : call.arrived
-        let asked: WireRequest
-        do {
-            let plain = try message.plain(call.head.coding, limit: limits.messageBytes, pool: service.pool)
-            asked = try WireRequestDecoder.decode(plain.bytes, pool: service.pool, last: &lastMessage, home: plain.home)
-            withExtendedLifetime(plain.home) {}
-        } catch let failure as WireFailure {
-            service.engine.noteRefused(failure.error, nil, model: nil)
-            return refuse(Refusal(failure.error), id: failure.id, call, isStreamed: isStreamed)
-        } catch let error as ProtocolError {
+        guard isLarge(message) else {
+            let outcome = Self.read(
+                message, call.head.coding, limit: limits.messageBytes, pool: service.pool, last: &lastMessage)
+            return take(outcome, call, arrived: arrived, isStreamed: isStreamed)
+        }
+        let kept: MessageAssembly.KeptMessage
+        do throws(ProtocolError) { kept = try message.kept(service.pool) } catch {
             service.engine.noteRefused(error, nil, model: nil)
             return finish(call, error)
+        }
+        let (coding, limit, pool) = (call.head.coding, limits.messageBytes, service.pool)
+        let bound = NIOLoopBound((connection: self, call: call), eventLoop: eventLoop)
+        let eventLoop = eventLoop
+        let number = call.nextJob
+        call.nextJob += 1
+        call.jobs[number] = service.helpers.run {
+            var last = LastMessage()
+            let outcome = Self.read(kept.message, coding, limit: limit, pool: pool, last: &last)
+            eventLoop.execute {
+                let (connection, call) = bound.value
+                guard !call.isOver, call.ending == nil else { return }
+                call.jobs[number] = nil
+                connection.take(outcome, call, arrived: arrived, isStreamed: isStreamed)
+                connection.flush()
+            }
+        }
+        guard call.jobs[number] == nil else { return }
+        service.engine.noteRefused(HelperThreads.full.error, nil, model: nil)
+        refuse(HelperThreads.full, id: "", call, isStreamed: isStreamed)
+    }
+
+    /// Whether reading it is not for an event loop.
+    private func isLarge(_ message: MessageAssembly.Message) -> Bool {
+        if message.isCompressed { return message.bytes.count > GRPCLimits.compressedAtOnce }
+        guard HelperThreads.isLarge(read: message.bytes.count, kept: 0) else { return false }
+        let kept = WireRequestDecoder.rawBytes(of: message.bytes, beside: HelperThreads.leastBytes)
+        return HelperThreads.isLarge(read: message.bytes.count - kept, kept: kept)
+    }
+
+    private static func read(
+        _ message: MessageAssembly.Message, _ coding: ContentCoding?, limit: Int, pool: SlabPool,
+        last: inout LastMessage
+    ) -> Result<WireRequest, WireFailure> {
+        defer { withExtendedLifetime(message.home) {} }
+        do throws(ProtocolError) {
+            let plain = try message.plain(coding, limit: limit, pool: pool)
+            defer { withExtendedLifetime(plain.home) {} }
+            return Result { () throws(WireFailure) in
+                try WireRequestDecoder.decode(plain.bytes, pool: pool, last: &last, home: plain.home)
+            }
         } catch {
-            return finish(call, ProtocolError(.failedInternally, "\(error)"))
+            return .failure(WireFailure(error))
+        }
+    }
+
+    /// Goes on with a request that was read, or says why it is none.
+    private func take(
+        _ outcome: Result<WireRequest, WireFailure>, _ call: Call, arrived: Instant, isStreamed: Bool
+    ) {
+        let asked: WireRequest
+        switch outcome {
+        case .success(let request): asked = request
+        case .failure(let failure):
+            service.engine.noteRefused(failure.error, nil, model: nil)
+            guard failure.isOfRequest else { return finish(call, failure.error) }
+            return refuse(Refusal(failure.error), id: failure.id, call, isStreamed: isStreamed)
         }
         let span = control.tracer?.beginGRPC(inStream: isStreamed, model: asked.modelName, arrived: arrived) { name in
             call.head.values(of: name)

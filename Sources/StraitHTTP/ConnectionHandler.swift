@@ -32,7 +32,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         case gathering(Route, [UInt8])
         /// A body that nobody wants is coming in; the reply follows it.
         case discarding(HTTPReply, bytesLeft: Int)
-        /// The engine has the request.
+        /// The engine has the request; or, without a number, another thread reads it or writes its answer.
         case waiting(RequestID?)
         /// The client is sent what happens until it goes.
         case watching(EventStream)
@@ -79,6 +79,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// The last request's path and where it led, which is where the next one's leads, mostly.
     var lastRoute: (method: HTTPMethod, target: String, outcome: Route.Outcome)?
     var lastRequest = LastRequest()
+    /// What is done for the request beside the event loop.
+    var job: HelperThreads.Job?
     /// Whether the client has closed its sending side, and whether it understands that something comes before its answer.
     var isInputClosed = false
     var takesInterim = false
@@ -215,6 +217,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private func abandon() {
         unread.end()
         if case .waiting(let id?) = state { service.engine.cancel(id) }
+        job?.cancel()
+        job = nil
         if case .watching(let stream) = state { stream.leave() }
         turn &+= 1
         state = .closing

@@ -17,6 +17,8 @@ package struct InferenceService: Sendable {
     package let defaultDeadlines: DefaultDeadlines
     /// The memory that clients share with the server.
     package let sharedMemory: SharedMemoryRegistry
+    /// Who reads large requests and writes large replies.
+    package let helpers = HelperThreads()
 
     /// How long a request may take that does not say, and whose model does not say either (design §3).
     package struct DefaultDeadlines: Sendable, Hashable {

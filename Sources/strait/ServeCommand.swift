@@ -147,6 +147,7 @@ struct ServeCommand: ParsableCommand {
         limits.bodyBytes = min(options.maxBody << 20, pool.budget)
         limits.idleSeconds = Int64(options.idleTimeoutSecs)
         let network = options.networkPlacement(beside: devices.laneCores)
+        service.helpers.start(threads: network.threads, cores: network.cores)
         // Before HTTP, whose readiness is that of all.
         let frontEnds = FrontEnds()
         let metrics = ServerMetrics(
@@ -185,6 +186,7 @@ struct ServeCommand: ParsableCommand {
         server.stopListening()
         grpc?.stopListening()
         let isDrained = engine.drain(within: .seconds(Double(options.exitTimeoutSecs)))
+        service.helpers.stop()
         server.stop(withinMilliseconds: Self.lastRepliesMilliseconds)
         grpc?.stop(withinMilliseconds: Self.lastRepliesMilliseconds)
         metricsListener?.stop()

@@ -188,6 +188,21 @@ internal import Testing
         }
     }
 
+    @Test func bytesThatAreOnlyCopiedAreToldFromThoseThatAreRead() throws {
+        let bytes = try request { message in
+            message.inputs = [
+                input("x", .uint8, [2000]), input("y", .int32, [700]) { $0.intContents = .init(1...700) },
+            ]
+            message.rawInputContents = [.init(repeating: 1, count: 2000), .init(repeating: 2, count: 50)]
+        }
+        func raw(beside limit: Int) -> Int {
+            bytes.withUnsafeBytes { WireRequestDecoder.rawBytes(of: $0, beside: limit) }
+        }
+        #expect(raw(beside: bytes.count) == 2050)
+        // The typed contents come first, and are more than that.
+        #expect(raw(beside: 700) == 0)
+    }
+
     @Test func fullMemoryIsToldFromTooMuch() throws {
         let small = SlabPool(budget: 4096)
         let bytes = try request { message in

@@ -152,6 +152,8 @@ extension GRPCConnection {
         call.backlog = nil
         if let id = call.onlyRequest { service.engine.cancel(id) }
         for id in call.requests.values { service.engine.cancel(id) }
+        for job in call.jobs.values { job.cancel() }
+        call.jobs = [:]
         call.onlyRequest = nil
         call.requests = [:]
         call.atEnd?()

@@ -18,6 +18,13 @@ package struct WireFailure: Error, Sendable {
     package let id: String
     /// What is wrong.
     package let error: ProtocolError
+    /// Whether the message could be read at all; where not, its stream cannot go on.
+    package let isOfRequest: Bool
+
+    init(id: String, error: ProtocolError) { (self.id, self.error, isOfRequest) = (id, error, true) }
+
+    /// Of a message that is not as its call says, or that there is no memory for.
+    package init(_ error: ProtocolError) { (id, self.error, isOfRequest) = ("", error, false) }
 }
 
 /// Reads a `ModelInferRequest`: a protobuf message, with tensors either in `raw_input_contents` or as typed contents.
@@ -65,6 +72,27 @@ package enum WireRequestDecoder {
     ) throws(WireFailure) -> WireRequest {
         var last = LastMessage()
         return try decode(message, pool: pool, last: &last)
+    }
+
+    /// How many bytes of a message are `raw_input_contents`, which decoding copies at most; all others it reads.
+    ///
+    /// - Parameter limit: of others it passes over so many, and then leaves it at that.
+    /// - Complexity: O(fields within the limit).
+    package static func rawBytes(of message: UnsafeRawBufferPointer, beside limit: Int) -> Int {
+        var scanner = WireScanner(message, 0..<message.count)
+        var count = 0
+        do throws(ProtocolError) {
+            while scanner.offset - count < limit, let field = try scanner.next() {
+                if field.number == 7, field.form == .delimited {
+                    count += try scanner.delimited().count
+                } else {
+                    try scanner.skip(field)
+                }
+            }
+        } catch {
+            // It is no message, which is told when it is decoded.
+        }
+        return count
     }
 
     /// Where the first of `raw_input_contents` begins, in a message of which the start has come; nil where that does not
