@@ -21,4 +21,6 @@ package struct GRPCLimits: Sendable, Hashable {
     /// After this long without a word the other side is asked whether it is there, and given that long to answer.
     static let keepaliveSeconds: Int64 = 60
     static let keepaliveAnswerSeconds: Int64 = 20
+    /// How long a client may leave a connection open that the server has ended.
+    static let lingerSeconds: Int64 = 2
 }

@@ -141,7 +141,6 @@ extension GRPCConnection {
         frames.close(call.stream)
         abandon(call)
         if calls.isEmpty { lastCallEnded = .now() }
-        if isQuiescing, calls.isEmpty { quiescedIfIdle() }
     }
 
     /// Takes a call's requests back.

@@ -116,7 +116,10 @@ extension GRPCConnection {
         }
         flush()
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        eventLoop.scheduleTask(in: .milliseconds(Self.lastAnswerMilliseconds)) { bound.value.quiesced() }
+        eventLoop.scheduleTask(in: .milliseconds(Self.lastAnswerMilliseconds)) {
+            bound.value.quiesced()
+            bound.value.flush()
+        }
     }
 
     /// How long the client is waited for to say that it has heard.
@@ -128,15 +131,23 @@ extension GRPCConnection {
         hasQuiesced = true
         frames.isClosed = true
         frames.goAway(.none, "the server is draining")
-        flush()
-        quiescedIfIdle()
     }
 
-    /// Closes a connection whose last call has ended.
-    func quiescedIfIdle() {
-        guard hasQuiesced, calls.isEmpty, !isOver else { return }
-        flush()
-        close()
+    /// Whether all that is left is to be taken by the client.
+    var hasEnded: Bool { hasQuiesced && calls.isEmpty && !isOver }
+
+    /// Ends the connection behind what was written, however slow its client takes it; the server's end bounds that. First
+    /// our side only: a connection that is closed while the client still sends, be it that it has room, is cut, and what it
+    /// has not taken is lost.
+    func hangUp() {
+        guard let context else { return }
+        let channel = context.channel
+        end()
+        let isSent = eventLoop.makePromise(of: Void.self)
+        isSent.futureResult.whenComplete { _ in
+            channel.eventLoop.scheduleTask(in: .seconds(GRPCLimits.lingerSeconds)) { channel.close(promise: nil) }
+        }
+        context.close(mode: .output, promise: isSent)
     }
 
     static let draining = ProtocolError(.unavailable, "the server is draining; ask another one")

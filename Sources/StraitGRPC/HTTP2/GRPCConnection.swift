@@ -139,6 +139,7 @@ final class GRPCConnection: ChannelDuplexHandler {
             output.clear()
         }
         if output.storageCapacity > Self.keptBytes { output = ByteBuffer() }
+        if hasEnded { hangUp() }
     }
 
     /// Bytes of the memory for what goes out that an idle connection keeps.
@@ -163,7 +164,7 @@ final class GRPCConnection: ChannelDuplexHandler {
     }
 
     /// Takes all calls' requests back.
-    private func end() {
+    func end() {
         guard !isOver else { return }
         isOver = true
         tick?.cancel()
