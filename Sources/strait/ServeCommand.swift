@@ -180,8 +180,9 @@ struct ServeCommand: ParsableCommand {
             MetricsOptions.reload(metricsAccess, log: log)
             signal = ProcessLimits.waitForSignal(signals)
         }
-        let name = signal == SIGINT ? "SIGINT" : "SIGTERM"
-        log.note(LogLine(.draining, "\(name): draining", ["signal": name]))
+        let name = SecondSignal.name(signal)
+        log.note(LogLine(.draining, "\(name): draining; again to stop at once", ["signal": name]))
+        SecondSignal.endsAtOnce([SIGTERM, SIGINT], log: log.note)
         control.readiness.stop()
         server.stopListening()
         grpc?.stopListening()

@@ -7,12 +7,14 @@ import json
 import os
 import shutil
 import signal
+import time
 
 import pytest
 from reference import PATIENT
-from server import ANSWER_LIMIT, MODELS, Answer, Server, read_answer
+from server import ANSWER_LIMIT, MODELS, POLL, Answer, Server, read_answer
 
 REQUESTS = 6
+MANY = 24  # three seconds' work and more, which no test waits for
 ROWS = 8  # of 20 ms each, so the queue is worth a second on one lane
 
 
@@ -94,3 +96,34 @@ def test_a_client_that_leaves_in_the_middle_costs_nothing(own_server):
     answer = own_server.exchange(slow_request())
     assert answer is not None and answer.status == 200
     assert own_server.stop() == 0
+
+
+@pytest.mark.parametrize("second, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_second_signal_ends_a_server_that_drains_at_once(own_server, second, code):
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(own_server.connect()) for _ in range(MANY)]
+        for connection in connections:
+            connection.sendall(slow_request())
+        assert read_answer(connections[0]).status == 200
+        own_server.process.send_signal(signal.SIGINT)
+        while "again to stop at once" not in own_server.read_log():
+            time.sleep(POLL)
+        # A signal that comes at once is the first one, passed on: only a later one counts.
+        while own_server.process.poll() is None:
+            own_server.process.send_signal(second)
+            time.sleep(POLL)
+        assert own_server.process.returncode == code, own_server.read_log()
+        assert f"{second.name} again: stopped at once" in own_server.read_log()
+        # All of them would have taken longer.
+        assert read_answer(connections[-1]) is None
+
+
+def test_a_signal_that_comes_twice_at_once_is_one(own_server):
+    with own_server.connect() as connection, own_server.connect() as other:
+        connection.sendall(slow_request())
+        other.sendall(slow_request())
+        assert read_answer(connection).status == 200
+        own_server.process.send_signal(signal.SIGINT)
+        own_server.process.send_signal(signal.SIGTERM)
+        assert read_answer(other).status == 200
+    assert own_server.wait() == 0
