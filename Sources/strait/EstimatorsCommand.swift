@@ -30,7 +30,7 @@ struct EstimatorsCommand: ParsableCommand {
     var physics: Physics?
 
     @Option(help: "Seeds: numbers and ranges, separated by commas.")
-    var seeds = "1000-1004"
+    var seeds = "0-4"
 
     @Option(help: "Write all results to this file, - for standard output.")
     var json: String?

@@ -50,6 +50,16 @@ def test_a_recording_of_a_server_has_every_request_and_its_answer(recording):
     assert arrivals and sorted(line["answer"] for line in answers) == [line["arrival"] for line in arrivals]
 
 
+@pytest.mark.parametrize("command", [["simulate", "centre", "--policies", "fifo", "--seconds", "6"],
+                                     ["estimators", "--physics", "threshold"]])
+def test_seeds_are_those_for_tuning_unless_others_are_asked_for(command):
+    # Who tries something out must not see the evaluation's without meaning to.
+    done = strait(*command, "--json", "-")
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert {row["seed"] for row in rows} == {0, 1, 2, 3, 4}
+
+
 def test_fidelity_compares_it_with_the_simulator(recording, tmp_path):
     done = strait("fidelity", recording, "--seeds", "0-1", "--calibration", recording, "--json", tmp_path / "f.json")
     assert done.returncode == 0, done.stderr
