@@ -102,9 +102,11 @@ final class GRPCStream: ChannelInboundHandler {
         case 3: 400
         case 4: 504
         case 5: 404
+        case 7: 403
         case 8: 429
         case 12: 501
         case 14: 503
+        case 16: 401
         default: 500
         }
     }

@@ -48,6 +48,7 @@ package final class Inquiry: Sendable {
             version: .http1_1, method: .GET, uri: client.server.pathPrefix + path, headers: headers)
         let answer = try await client.ask(.http(head, ByteBuffer()))
         guard answer.status == 200 else {
+            if answer.wantsToken, token == nil { throw .tokenWanted(by: client.server) }
             let message = answer.message(.http) ?? "HTTP status \(answer.status)"
             throw LoadError(.refused, message)
         }

@@ -33,6 +33,12 @@ package struct LoadError: Error, Equatable, CustomStringConvertible {
         self.message = message
     }
 
+    /// What a server that wants a token is told of: not how one is sent, which it says itself, but how one is given here.
+    static func tokenWanted(by server: ServerAddress) -> LoadError {
+        LoadError(
+            .refused, "a token is needed to ask \(server); give it in a file with --token-file, or in $STRAIT_TOKEN")
+    }
+
     /// The message.
     package var description: String { message }
 }

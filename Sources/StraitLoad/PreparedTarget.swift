@@ -15,6 +15,7 @@ struct PreparedTarget: Sendable {
     ) async throws(LoadError) -> PreparedTarget {
         let metadata = try await client.ask(.metadata(of: target.model, plan))
         guard metadata.status == 200 else {
+            if metadata.wantsToken, plan.token == nil { throw .tokenWanted(by: plan.server) }
             // Of a call over gRPC, what was told says more than HTTP's number for it.
             let number = plan.transport == .http ? ["status \(metadata.status)"] : []
             let said = (number + [metadata.message(plan.transport)].compactMap { $0 }).joined(separator: ": ")

@@ -15,6 +15,9 @@ struct SetupClient: Sendable {
         /// The body, up to ``SetupClient/maximumBody``; of a gRPC call its message, or what was told of an error.
         let body: [UInt8]
 
+        /// Whether the server does not know who asks.
+        var wantsToken: Bool { status == 401 }
+
         /// What was told of an error, if anything.
         func message(_ transport: LoadPlan.Transport) -> String? {
             transport == .http ? errorMessage(in: body) : String(decoding: body, as: UTF8.self)
