@@ -62,7 +62,41 @@ class Line(asyncio.Protocol):
         self.transport.abort()
 
 
-class Crowd:
+class Load:
+    """What can be done with whoever can `ask`."""
+
+    async def capacity(self, seconds, outstanding, **options):
+        """Requests a second that are answered while so many are always outstanding."""
+        end = time.monotonic() + seconds
+        done = 0
+
+        async def client():
+            nonlocal done
+            while time.monotonic() < end:
+                # Not `done += await …`: that would read `done` before the wait, and forget what others did meanwhile.
+                status = await self.ask(**options)
+                done += status == 200
+
+        start = time.monotonic()
+        await asyncio.gather(*(client() for _ in range(outstanding)))
+        return done / (time.monotonic() - start)
+
+    async def open_loop(self, rate, seconds, draw, seed=1):
+        """Requests at the instants of a seeded Poisson process, whether or not answers come.
+
+        `draw(random)` gives what to ask. All requests are waited for.
+        """
+        chance = random.Random(seed)
+        async with asyncio.TaskGroup() as group:
+            start = due = time.monotonic()
+            while due < start + seconds:
+                due += chance.expovariate(rate)
+                if (wait := due - time.monotonic()) > 0:
+                    await asyncio.sleep(wait)
+                group.create_task(self.ask(**draw(chance)))
+
+
+class Crowd(Load):
     """Clients that share a pool of connections to one server."""
 
     def __init__(self, port, ledger, prefix="r"):
@@ -110,36 +144,6 @@ class Crowd:
         else:
             line.transport.close()
         return status
-
-    async def capacity(self, seconds, outstanding, **options):
-        """Requests a second that are answered while so many are always outstanding."""
-        end = time.monotonic() + seconds
-        done = 0
-
-        async def client():
-            nonlocal done
-            while time.monotonic() < end:
-                # Not `done += await …`: that would read `done` before the wait, and forget what others did meanwhile.
-                status = await self.ask(**options)
-                done += status == 200
-
-        start = time.monotonic()
-        await asyncio.gather(*(client() for _ in range(outstanding)))
-        return done / (time.monotonic() - start)
-
-    async def open_loop(self, rate, seconds, draw, seed=1):
-        """Requests at the instants of a seeded Poisson process, whether or not answers come.
-
-        `draw(random)` gives what to ask. All requests are waited for.
-        """
-        chance = random.Random(seed)
-        async with asyncio.TaskGroup() as group:
-            start = due = time.monotonic()
-            while due < start + seconds:
-                due += chance.expovariate(rate)
-                if (wait := due - time.monotonic()) > 0:
-                    await asyncio.sleep(wait)
-                group.create_task(self.ask(**draw(chance)))
 
     def close(self):
         for line in self.idle:
