@@ -5,15 +5,12 @@
 #include "CPlatform.h"
 
 #include <errno.h>
-#include <link.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <time.h>
-#include <unistd.h>
 
 _Static_assert(sizeof(cpu_set_t) == PLATFORM_CORE_SET_BYTES, "glibc's set of cores has another size");
 
@@ -54,24 +51,3 @@ void platform_keep_memory(int mmap_threshold, int trim_threshold) {
 #endif
 
 const char *platform_commit(void) { return STRAIT_COMMIT; }
-
-static int forget_object(struct dl_phdr_info *object, size_t size, void *context) {
-    (void)size;
-    uintptr_t page = (uintptr_t)*(long *)context;
-    for (int index = 0; index < object->dlpi_phnum; index++) {
-        const ElfW(Phdr) *part = &object->dlpi_phdr[index];
-        // What is never written is the same in the file; of anything else a page may have been changed.
-        if (part->p_type != PT_LOAD || !(part->p_flags & PF_X) || part->p_flags & PF_W) continue;
-        uintptr_t start = (object->dlpi_addr + part->p_vaddr + page - 1) / page * page;
-        uintptr_t end = (object->dlpi_addr + part->p_vaddr + part->p_filesz) / page * page;
-        // Refused for the kernel's own object, which is no file.
-        if (end > start) madvise((void *)start, end - start, MADV_DONTNEED);
-    }
-    return 0;
-}
-
-void platform_forget_code(void) {
-    long page = sysconf(_SC_PAGESIZE);
-    dl_iterate_phdr(forget_object, &page);
-    malloc_trim(0);
-}

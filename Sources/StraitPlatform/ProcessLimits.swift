@@ -15,9 +15,16 @@ package enum ProcessLimits {
         platform_keep_memory(mmapThresholdBytes, trimThresholdBytes)
     }
 
-    /// Gives back the memory that only starting needed: code that ran once, most of it of libraries that read and optimise
-    /// models, and what malloc keeps. Code that runs again comes back from the file.
-    package static func forgetStart() { platform_forget_code() }
+    /// Maps no code but what is used, from now on: for all libraries that are loaded by then.
+    ///
+    /// - Returns: whether the system does so; else everything is as it was. Linux can since 6.7, and containers may forbid
+    ///   it.
+    @discardableResult
+    package static func mapOnlyUsedCode() -> Bool { platform_map_only_used_code() == 0 }
+
+    /// Gives back the memory that only work needed which is over: code, much of it of libraries that read and optimise
+    /// models, and what malloc keeps. Code that is used again comes back from the file by itself.
+    package static func releaseUnused() { platform_forget_code() }
 
     /// Descriptors with which a server can do something: a dozen for itself, the others for connections.
     package static let leastDescriptors = 32
@@ -58,6 +65,18 @@ package enum ProcessLimits {
         for signal in signals { sigaddset(&set, signal) }
         var none = timespec()
         let signal = sigtimedwait(&set, nil, &none)
+        return signal > 0 ? signal : nil
+    }
+
+    /// Waits for one of the blocked signals, at most so many seconds.
+    ///
+    /// - Returns: the signal; nil where none has come, or the wait was interrupted.
+    package static func waitForSignal(_ signals: [CInt], seconds: Int) -> CInt? {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for signal in signals { sigaddset(&set, signal) }
+        var time = timespec(tv_sec: seconds, tv_nsec: 0)
+        let signal = sigtimedwait(&set, nil, &time)
         return signal > 0 ? signal : nil
     }
 

@@ -121,14 +121,24 @@ package final class SlabPool: Sendable {
         return Slab(bytes: UnsafeMutableRawBufferPointer(start: pointer, count: size), pool: self)
     }
 
-    /// Gives all idle memory back to the system, and tries again.
+    /// Tries again without idle memory.
     private func allocateWithoutIdle(_ size: Int) -> UnsafeMutableRawPointer? {
+        releaseIdle()
+        return aligned_alloc(Self.alignment, size)
+    }
+
+    /// Frees all memory that is kept for reuse.
+    ///
+    /// - Returns: how many bytes it was.
+    /// - Complexity: O(idle slabs), under the pool's lock.
+    @discardableResult
+    package func releaseIdle() -> Int {
         state.withLock { locked in
             for slab in locked.value.idle.joined() { free(slab.baseAddress) }
             for index in locked.value.idle.indices { locked.value.idle[index] = [] }
-            locked.value.idleBytes = 0
+            defer { locked.value.idleBytes = 0 }
+            return locked.value.idleBytes
         }
-        return aligned_alloc(Self.alignment, size)
     }
 
     fileprivate func giveBack(_ bytes: UnsafeMutableRawBufferPointer) {

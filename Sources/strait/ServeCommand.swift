@@ -36,6 +36,7 @@ struct ServeCommand: ParsableCommand {
 
     @OptionGroup(title: "Serving") var options: ServeOptions
     @OptionGroup(title: "TLS") var tlsOptions: TLSOptions
+    @OptionGroup(title: "Serving") var memory: MemoryOptions
     @OptionGroup(title: "Seeing what happens") var decisions: DecisionOptions
     @OptionGroup(title: "Seeing what happens") var logging: LoggingOptions
     @OptionGroup(title: "Seeing what happens") var metricsOptions: MetricsOptions
@@ -171,14 +172,15 @@ struct ServeCommand: ParsableCommand {
             log.note("gRPC at \(Self.host(options.grpcAddress)):\(grpc.port)\(tls == nil ? "" : " (TLS)")")
         }
         if log.current.format != .json { log.note(QueryHint.text(for: catalog.served, address: address)) }
-        ProcessLimits.forgetStart()
+        memory.forgetStart()
 
-        var signal = ProcessLimits.waitForSignal(signals)
+        var quietTime = QuietTime(engine: engine, pool: pool, isOn: !memory.keepMemory)
+        var signal = quietTime.waitForSignal(signals)
         while signal == SIGHUP {
             if options.access.tokens != nil { access.reload(log: log.note) }
             if let tls { TLSOptions.reload(tls, log: log) }
             MetricsOptions.reload(metricsAccess, log: log)
-            signal = ProcessLimits.waitForSignal(signals)
+            signal = quietTime.waitForSignal(signals)
         }
         let name = SecondSignal.name(signal)
         log.note(LogLine(.draining, "\(name): draining; again to stop at once", ["signal": name]))

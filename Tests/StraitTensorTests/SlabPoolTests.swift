@@ -43,6 +43,21 @@ internal import Testing
         #expect(try pool.take(4096).bytes.count == 4096)
     }
 
+    @Test func `what is idle is freed once, and what is taken stays`() throws {
+        let pool = SlabPool(budget: 1 << 20)
+        let held = try pool.take(3000)
+        held.bytes.storeBytes(of: 7, as: UInt8.self)
+        _ = try pool.take(5000)
+        _ = try pool.take(20_000)
+        #expect(pool.releaseIdle() == 8192 + 32_768)
+        #expect(pool.releaseIdle() == 0)
+        #expect(pool.bytesInUse == held.bytes.count)
+        #expect(held.bytes.load(as: UInt8.self) == 7)
+        // What was freed is no longer handed out, and what comes back is kept again.
+        #expect(try pool.take(5000).bytes.count == 8192)
+        #expect(pool.releaseIdle() == 8192)
+    }
+
     @Test func `a budget goes down, never up`() throws {
         let pool = SlabPool(budget: 1 << 20)
         let held = try pool.take(1 << 16)

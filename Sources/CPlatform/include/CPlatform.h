@@ -34,6 +34,12 @@ void platform_keep_memory(int mmap_threshold, int trim_threshold);
 /// The commit that this was built from, as the build was told; empty where it was not.
 const char *platform_commit(void);
 
+/// From now on of the code that is loaded only those pages are mapped that are used. Linux maps up to fifteen more around
+/// each where it has them in its memory, and they count as the process's. Not so where writes to the mapping are watched:
+/// so these are, to which nobody writes, and nothing ever comes of it. 0, or an errno where the system lets it for none or
+/// not for all.
+int platform_map_only_used_code(void);
+
 /// Lets go of the pages of code that are in memory, and of memory that malloc holds and nobody uses. What is needed again
 /// comes back from the file by itself.
 void platform_forget_code(void);
