@@ -19,7 +19,10 @@ extension Engine: LaneDriver {
             state.noteReported(batch)
             let isInline = state.inline.ended(batch.batch, took: try? result.get().times.total, at: clock.now())
             end(batch, result, &state, into: &effects)
-            own = state.takeNext(of: batch, isInline: isInline, &effects)
+            // A device that copies has given the lane away when the kernels were done, and takes batches by `run` alone.
+            if devices[batch.device.index].copying == nil {
+                own = state.takeNext(of: batch, isInline: isInline, &effects)
+            }
             if state.models[batch.modelID.index].isUnloading || !state.leaving.isEmpty {
                 effects.needUpkeep(at: state.scheduler.lastStep)
             }

@@ -232,6 +232,20 @@ private struct Site {
         #expect(site.running(0, lane: 1) == 3 && site.devices[0].copyOut(second) == nil)
     }
 
+    @Test func `a device that copies is handed its next batch even when one fails before its lane was given away`()
+        throws
+    {
+        let copying = CopyDescription(overhead: .milliseconds(1), bytesPerSecond: 1e9)
+        let site = Site([ScriptedDevice(name: "gpu", copying: copying)])
+        let model = try site.add()
+        for number in 0..<3 { try site.submit(number, to: model) }
+        site.devices[0].fail(lane: 0)
+        #expect(site.running(0) == 1)
+        site.devices[0].copyIn(lane: 0)
+        site.devices[0].fail(lane: 0)
+        #expect(site.running(0) == 2)
+    }
+
     @Test func `a model is freed on all devices when all that it accepted is answered, and its number is given again`()
         throws
     {

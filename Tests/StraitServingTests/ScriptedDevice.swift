@@ -192,6 +192,7 @@ final class ScriptedDevice: Device {
         let (driver, batch) = state.withLock { ($0.driver, $0.running.removeValue(forKey: lane)) }
         guard let driver, let batch else { preconditionFailure("nothing runs on lane \(lane)") }
         if let next = driver.laneFinished(batch, result(batch)) {
+            precondition(copying == nil, "a device that copies is given batches by run alone")
             precondition(next.lane.index == lane, "a lane is given another lane's batch")
             run(next, on: next.lane)
         }
