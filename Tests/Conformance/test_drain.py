@@ -107,6 +107,7 @@ def test_a_second_signal_ends_a_server_that_drains_at_once(own_server, second, c
         assert read_answer(connections[0]).status == 200
         own_server.process.send_signal(signal.SIGINT)
         while "again to stop at once" not in own_server.read_log():
+            assert own_server.process.poll() is None, own_server.read_log()
             time.sleep(POLL)
         # A signal that comes at once is the first one, passed on: only a later one counts.
         while own_server.process.poll() is None:
