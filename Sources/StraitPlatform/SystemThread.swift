@@ -2,6 +2,7 @@
 
 internal import CPlatform
 internal import Glibc
+internal import Synchronization
 
 /// A thread of one's own, for work that blocks: it never runs on the shared pool of Swift's concurrency.
 // @unchecked: the handle is constant, and `join` is called once, by the owner.
@@ -45,6 +46,25 @@ package final class SystemThread: @unchecked Sendable {
             self.name = name
             self.cores = cores
             self.body = body
+        }
+    }
+}
+
+/// The place of a thread that an object starts and, when it stops, waits for once.
+package final class ThreadSlot: Sendable {
+    private let thread = Mutex<SystemThread?>(nil)
+
+    /// A place without a thread.
+    package init() {}
+
+    /// Keeps a thread that was started.
+    package func put(_ started: SystemThread) { thread.withLock { $0 = started } }
+
+    /// Takes the thread out, to be joined or left alone; nil where there is none, or where it was taken before.
+    package func take() -> SystemThread? {
+        thread.withLock { thread in
+            defer { thread = nil }
+            return thread
         }
     }
 }

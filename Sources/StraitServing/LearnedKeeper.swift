@@ -22,7 +22,7 @@ package final class LearnedKeeper: Sendable {
 
     private let state = Mutex(State())
     private let wakeup = Wakeup()
-    private let thread: Mutex<SystemThread?> = Mutex(nil)
+    private let thread = ThreadSlot()
 
     /// How often it is saved: a minute of learning is soon made up for, and a write a minute wears no disk out.
     private static let interval = StraitCore.Duration.seconds(60)
@@ -88,15 +88,12 @@ package final class LearnedKeeper: Sendable {
         let started = SystemThread(name: "learned") { [self] in
             while !wakeup.wait(untilNanoseconds: MonotonicClock.nanoseconds() + Self.interval.nanoseconds) { save() }
         }
-        thread.withLock { $0 = started }
+        thread.put(started)
     }
 
     /// Saves once more, and saves no longer.
     package func stop() {
-        let thread = thread.withLock { thread in
-            defer { thread = nil }
-            return thread
-        }
+        let thread = thread.take()
         wakeup.signal()
         thread?.join()
         if save() { log("learned state saved to \(path)") }

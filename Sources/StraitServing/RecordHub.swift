@@ -31,7 +31,7 @@ package final class RecordHub: Sendable {
     private let engine: Engine
     private let capacity: Int
     private let wakeup = Wakeup()
-    private let thread: Mutex<SystemThread?> = Mutex(nil)
+    private let thread = ThreadSlot()
     private let isStopping = Atomic(false)
 
     private struct Seat {
@@ -100,18 +100,14 @@ package final class RecordHub: Sendable {
                 }
             }
         }
-        thread.withLock { $0 = started }
+        thread.put(started)
     }
 
     /// Stops; what was not taken yet stays in the engine.
     package func stop() {
         isStopping.store(true, ordering: .releasing)
         wakeup.signal()
-        let thread = thread.withLock { thread in
-            defer { thread = nil }
-            return thread
-        }
-        thread?.join()
+        thread.take()?.join()
     }
 
     /// Gives the readers what happened since the last time.

@@ -16,7 +16,7 @@ package final class TimerThread: EngineTimer {
     private let state = Mutex(State())
     private let wakeup = Wakeup()
     private let hasEnded = Wakeup()
-    private let thread: Mutex<SystemThread?> = Mutex(nil)
+    private let thread = ThreadSlot()
 
     private let name: String
     private let patience: Duration
@@ -45,7 +45,7 @@ package final class TimerThread: EngineTimer {
             }
             hasEnded.signal()
         }
-        thread.withLock { $0 = started }
+        thread.put(started)
     }
 
     package func set(_ instant: Instant) {
@@ -57,10 +57,7 @@ package final class TimerThread: EngineTimer {
     package func stop() {
         state.withLock { $0.isStopping = true }
         wakeup.signal()
-        let thread = thread.withLock { thread in
-            defer { thread = nil }
-            return thread
-        }
+        let thread = thread.take()
         guard let thread, hasEnded.wait(untilNanoseconds: MonotonicClock.nanoseconds() + patience.nanoseconds) else {
             return
         }

@@ -53,7 +53,7 @@ final class CUDALane: @unchecked Sendable {
     private let context: CUDALaneContext
     private let mailbox = Mutex(Mailbox())
     private let wakeup = Wakeup()
-    private let thread = Mutex<SystemThread?>(nil)
+    private let thread = ThreadSlot()
     private let spareEvents = Mutex<[FlightEvents]>([])
 
     private var inputs: DeviceAllocation?
@@ -72,7 +72,7 @@ final class CUDALane: @unchecked Sendable {
             try? context.hardware.choose()
             serve()
         }
-        thread.withLock { $0 = started }
+        thread.put(started)
     }
 
     // -- the thread -------------------------------------------------------------------------------------------------
@@ -105,11 +105,7 @@ final class CUDALane: @unchecked Sendable {
     func stop() {
         mailbox.withLock { $0.isStopping = true }
         wakeup.signal()
-        let thread = thread.withLock { thread in
-            defer { thread = nil }
-            return thread
-        }
-        thread?.join()
+        thread.take()?.join()
     }
 
     private func serve() {

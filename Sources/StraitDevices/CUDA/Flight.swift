@@ -137,7 +137,7 @@ final class FlightReporter: Sendable {
 
     private let state = Mutex(State())
     private let wakeup = Wakeup()
-    private let thread = Mutex<SystemThread?>(nil)
+    private let thread = ThreadSlot()
 
     /// - Parameters:
     ///   - prepare: called first on the thread.
@@ -153,7 +153,7 @@ final class FlightReporter: Sendable {
                 if let flight { report(flight) } else if isStopping { return }
             }
         }
-        thread.withLock { $0 = started }
+        thread.put(started)
     }
 
     /// Reports a batch after those before it.
@@ -166,10 +166,6 @@ final class FlightReporter: Sendable {
     func stop() {
         state.withLock { $0.isStopping = true }
         wakeup.signal()
-        let thread = thread.withLock { thread in
-            defer { thread = nil }
-            return thread
-        }
-        thread?.join()
+        thread.take()?.join()
     }
 }

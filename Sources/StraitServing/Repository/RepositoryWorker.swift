@@ -12,7 +12,7 @@ final class RepositoryWorker: Sendable {
 
     private let state = Mutex(State())
     private let wakeup = Wakeup()
-    private let thread: Mutex<SystemThread?> = Mutex(nil)
+    private let thread = ThreadSlot()
 
     /// Jobs that may wait.
     static let capacity = 256
@@ -48,17 +48,13 @@ final class RepositoryWorker: Sendable {
                 if state.withLock({ $0.isStopping }) { return }
             }
         }
-        thread.withLock { $0 = started }
+        thread.put(started)
     }
 
     /// Ends the thread when the jobs it has are done.
     func stop() {
         state.withLock { $0.isStopping = true }
         wakeup.signal()
-        let thread = thread.withLock { thread in
-            defer { thread = nil }
-            return thread
-        }
-        thread?.join()
+        thread.take()?.join()
     }
 }

@@ -42,7 +42,7 @@ package final class TraceExporter: Sendable {
 
     private let state = Mutex(State())
     private let hasEnded = Wakeup()
-    private let thread: Mutex<SystemThread?> = Mutex(nil)
+    private let thread = ThreadSlot()
     private let patience: Duration
 
     /// How long a trace waits for others to go with it.
@@ -104,7 +104,7 @@ package final class TraceExporter: Sendable {
             sendAll(&traces, &pace)
             hasEnded.signal()
         }
-        thread.withLock { $0 = started }
+        thread.put(started)
     }
 
     /// Sends the rest, and ends; a receiver that takes too long is not waited for, and what it was to have is lost.
