@@ -14,7 +14,26 @@ package final class SystemThread: @unchecked Sendable {
     /// - Parameters:
     ///   - name: shown by `top -H` and debuggers; the first 15 bytes count.
     ///   - cores: where it may run; nil for anywhere. A system that refuses leaves it anywhere.
-    package init(name: String, cores: [Int]? = nil, body: @escaping @Sendable () -> Void) {
+    package convenience init(name: String, cores: [Int]? = nil, body: @escaping @Sendable () -> Void) {
+        let (handle, result) = Self.create(name, cores, body)
+        precondition(result == 0, "the system refuses a thread: \(String(cString: strerror(result)))")
+        self.init(handle)
+    }
+
+    /// Starts a thread, if the system has room for it.
+    ///
+    /// - Parameter name: as above.
+    package convenience init?(ifPossible name: String, body: @escaping @Sendable () -> Void) {
+        let (handle, result) = Self.create(name, nil, body)
+        guard result == 0 else { return nil }
+        self.init(handle)
+    }
+
+    private init(_ handle: pthread_t) { self.handle = handle }
+
+    private static func create(
+        _ name: String, _ cores: [Int]?, _ body: @escaping @Sendable () -> Void
+    ) -> (handle: pthread_t, result: CInt) {
         let start = Unmanaged.passRetained(Start(name: name, cores: cores, body: body))
         var handle = pthread_t()
         let result = pthread_create(
@@ -27,8 +46,8 @@ package final class SystemThread: @unchecked Sendable {
                 start.body()
                 return nil
             }, start.toOpaque())
-        precondition(result == 0, "the system refuses a thread: \(String(cString: strerror(result)))")
-        self.handle = handle
+        if result != 0 { start.release() }
+        return (handle, result)
     }
 
     /// Lets the system wake the calling thread on time rather than up to 50 µs later, which is its habit to save power.

@@ -11,9 +11,9 @@ enum SecondSignal {
     private static let oneSignal: useconds_t = 200_000
 
     /// Ends the process with the next of these signals, which are blocked; its exit code is that of a program that a
-    /// signal has ended.
+    /// signal has ended. Where the system has no room for a thread that waits for it, it is as if it were not sent.
     static func endsAtOnce(_ signals: [CInt], log: @escaping @Sendable (LogLine) -> Void) {
-        _ = SystemThread(name: "signals") {
+        _ = SystemThread(ifPossible: "signals") {
             usleep(oneSignal)
             while ProcessLimits.takeSignal(signals) != nil {}
             let signal = ProcessLimits.waitForSignal(signals)
