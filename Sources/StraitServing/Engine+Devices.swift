@@ -60,8 +60,11 @@ extension Engine: LaneDriver {
         switch result {
         case .success(let success) where success.wasSplit:
             state.meter?.note(.split, row: row)
-            // Nothing is learned from its times. To the scheduler all of it has failed; replies tell the truth.
-            step(.failed(batch.batch), &state, ended: (batch, result), into: &effects)
+            // Nothing is learned from its times, but answers are told them. To the scheduler all of it has failed; replies
+            // tell the truth.
+            let times = success.times.believed(within: now - record.stagedAt)
+            let believed = BatchResult(outputs: success.outputs, times: times, wasSplit: true)
+            step(.failed(batch.batch), &state, ended: (batch, .success(believed)), into: &effects)
             // Some of its inputs were to blame, or all.
             if success.outputs.contains(where: { (try? $0.get()) != nil }) {
                 state.devices[device.index].noteSuccess()

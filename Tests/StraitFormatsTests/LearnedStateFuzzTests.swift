@@ -61,7 +61,7 @@ internal import Testing
                 var cells = (0..<Int.random(in: 0...31, using: &random)).map { _ in
                     Bool.random(using: &random)
                         ? LearnedState.SoloCell(
-                            mean: [.leastNonzeroMagnitude, 1, 1e18 / 3, .greatestFiniteMagnitude].randomElement(
+                            mean: [.leastNonzeroMagnitude, 1, 1e13 / 3, 86_400e9].randomElement(
                                 using: &random) ?? 1,
                             samples: [1, 20, 1 << 53].randomElement(using: &random) ?? 1) : LearnedState.SoloCell()
                 }

@@ -193,8 +193,11 @@ package struct SoloEstimator: Sendable {
 
     private static func isPossible(_ cell: LearnedState.SoloCell) -> Bool {
         LearnedState.counts.contains(cell.samples)
-            && (cell.samples == 0 ? cell.mean == 0 : cell.mean > 0 && cell.mean.isFinite)
+            && (cell.samples == 0 ? cell.mean == 0 : cell.mean > 0 && cell.mean <= longestMean)
     }
+
+    /// A day, the longest deadline that a server takes. Sums of what waits must not come near the end of a `Duration`.
+    private static let longestMean = 86_400e9
 
     // -- tables ---------------------------------------------------------------------------------------------------
 

@@ -48,7 +48,7 @@ final class Keeping: @unchecked Sendable {
             return "\(recording.arrivals.count) arrivals and \(recording.answers.count) answers are in the recording"
         }
         let next = Engine(
-            policy: engine.policy, devices: engine.devices.map { NoDevice(lanes: $0.laneCount) },
+            policy: engine.policy, devices: engine.devices.map { NoDevice(lanes: $0.laneCount, copying: $0.copying) },
             timer: VirtualTimer(), upkeep: VirtualTimer())
         for model in models {
             _ = next.add(
@@ -65,7 +65,11 @@ final class Keeping: @unchecked Sendable {
     private final class NoDevice: Device {
         let name = "none"
         let laneCount: Int
-        init(lanes: Int) { laneCount = lanes }
+        let copying: CopyDescription?
+        init(lanes: Int, copying: CopyDescription?) {
+            laneCount = lanes
+            self.copying = copying
+        }
         func load(path: String, name: String) throws(DeviceError) -> LoadedModel { throw DeviceError(.cannotLoad, "") }
         func unload(_ model: LoadedModel) {}
         func start(driver: any LaneDriver) {}

@@ -13,17 +13,41 @@ internal import StraitTensor
 final class TortureDevice: Device, @unchecked Sendable {
     let name: String
     var laneCount: Int { lanes.count }
+    /// How it copies; nil for one whose batches are on their lanes from their beginning to their end.
+    let copying: CopyDescription?
 
-    /// A batch on a lane, and what becomes of it.
+    /// A batch on a lane or on its way back, and what becomes of it.
     struct Running {
         let batch: DeviceBatch
         let since: Instant
-        /// When it ends; never for one that hangs until it is released.
+        /// When the phase that it is in ends; never for one that hangs until it is released.
         var end: Instant
+        /// How long the phases take that follow.
+        var ahead: [Duration] = []
+        var phase = Phase.kernels
+        /// Whether a thread reports the end of one of its phases just now.
+        var isReporting = false
         var fails: Bool
+        /// The parts that fail when they run one by one, of a batch that had failed as a whole; nil for any other.
+        var failingParts: Set<Int>?
         /// Whether it fails because its device is lost, or gives it up to work again.
         var isLost = false
         let measured: MeasuredTimes
+
+        /// Whether it goes back to its host when this phase ends.
+        var isLast: Bool { ahead.isEmpty }
+    }
+
+    /// How far a batch has come.
+    enum Phase: Equatable {
+        case copyIn, kernels, copyOut
+    }
+
+    /// Where a batch is on the device.
+    enum Place: Equatable {
+        case lane(Int)
+        /// It has left its lane, and its results are being copied back.
+        case onTheWayBack(BatchID)
     }
 
     struct Lane {
@@ -36,7 +60,9 @@ final class TortureDevice: Device, @unchecked Sendable {
         var batch: DeviceBatch? { running?.batch ?? next }
     }
 
-    private(set) var lanes: [Lane]
+    var lanes: [Lane]
+    /// Batches whose results are being copied back.
+    private(set) var returning: [Running] = []
     /// What it did that its contract forbids.
     private(set) var broken: String?
     /// What other threads do while a batch is handed over.
@@ -47,23 +73,27 @@ final class TortureDevice: Device, @unchecked Sendable {
     /// How many batches have ended.
     private(set) var reports = 0
     /// What happened, to know that everything does somewhere.
-    private(set) var sights: Set<String> = []
+    var sights: Set<String> = []
 
     /// Whether it can run nothing until it is probed.
     private(set) var isLost = false
     /// The models in its memory, by their numbers.
     private(set) var inMemory: Set<Int> = []
 
-    private let clock: VirtualClock
-    private let pool: SlabPool
-    private let faults: Faults
-    private var generator: Seeded
+    let clock: VirtualClock
+    let pool: SlabPool
+    let faults: Faults
+    var generator: Seeded
     /// The engine, which owns this.
     private weak var driver: (any LaneDriver)?
     private var loaded = 0
 
-    init(name: String, lanes: Int, clock: VirtualClock, pool: SlabPool, faults: Faults, seed: UInt64) {
+    init(
+        name: String, lanes: Int, copying: CopyDescription? = nil, clock: VirtualClock, pool: SlabPool, faults: Faults,
+        seed: UInt64
+    ) {
         self.name = name
+        self.copying = copying
         self.lanes = Array(repeating: Lane(), count: lanes)
         self.clock = clock
         self.pool = pool
@@ -87,7 +117,7 @@ final class TortureDevice: Device, @unchecked Sendable {
     }
 
     func unload(_ model: LoadedModel) {
-        if lanes.contains(where: { $0.batch?.model.number == model.number }) { fail("a model is freed while it runs") }
+        if held.contains(where: { $0.model.number == model.number }) { fail("a model is freed while it runs") }
         if inMemory.remove(model.number) == nil { fail("a model is freed twice") }
         sights.insert("a model is freed")
     }
@@ -105,10 +135,10 @@ final class TortureDevice: Device, @unchecked Sendable {
         }
         // Now and then it can reset itself, and gives up what hangs.
         guard generator.chance(0.3) else { return }
-        for index in lanes.indices where lanes[index].running?.end == .never {
-            lanes[index].running?.isLost = true
+        for place in places where running(at: place)?.end == .never {
+            change(place) { $0.isLost = true }
             sights.insert("a device gives up what hangs")
-            end(index)
+            end(place)
         }
     }
 
@@ -133,26 +163,101 @@ final class TortureDevice: Device, @unchecked Sendable {
     func runInline(_ batch: DeviceBatch) {
         run(batch, on: batch.lane)
         let index = batch.lane.index
-        guard !lanes[index].isReporting, let running = lanes[index].running, running.batch.batch == batch.batch,
-            running.end < .never
+        guard copying == nil, !lanes[index].isReporting, let running = lanes[index].running,
+            running.batch.batch == batch.batch, running.end < .never
         else { return }
         sights.insert("a batch is run inline")
         clock.time = max(clock.time, running.end)
-        end(index)
+        end(.lane(index))
     }
 
     func stop() {}
 
     // -- what the test makes of it --------------------------------------------------------------------------------
 
-    /// Ends the batch on a lane, and reports that.
-    func end(_ index: Int) {
-        guard let driver, let running = lanes[index].running, !lanes[index].isReporting else { return }
+    /// The batches that it was given and has not reported.
+    var held: [DeviceBatch] { lanes.compactMap(\.batch) + returning.map(\.batch) }
+
+    /// Where batches are that have begun.
+    var places: [Place] {
+        lanes.indices.filter { lanes[$0].running != nil }.map(Place.lane)
+            + returning.map { Place.onTheWayBack($0.batch.batch) }
+    }
+
+    private func running(at place: Place) -> Running? {
+        switch place {
+        case .lane(let index): lanes[index].running
+        case .onTheWayBack(let batch): returning.first { $0.batch.batch == batch }
+        }
+    }
+
+    private func change(_ place: Place, _ body: (inout Running) -> Void) {
+        switch place {
+        case .lane(let index):
+            guard var running = lanes[index].running else { return }
+            body(&running)
+            lanes[index].running = running
+        case .onTheWayBack(let batch):
+            guard let index = returning.firstIndex(where: { $0.batch.batch == batch }) else { return }
+            body(&returning[index])
+        }
+    }
+
+    /// Whether the phase of the batch at a place can end: a thread that reports of it has to come to an end first.
+    private func isFree(_ place: Place) -> Bool {
+        guard let running = running(at: place), !running.isReporting else { return false }
+        if case .lane(let index) = place { return !lanes[index].isReporting }
+        return true
+    }
+
+    /// Ends the phase of the batch at a place, and reports that.
+    func end(_ place: Place) {
+        guard let driver, isFree(place), let running = running(at: place) else { return }
+        // What fails or is lost is reported in any phase.
+        guard !running.isLast, !running.isLost, !(running.fails && generator.chance(0.3)) else {
+            return finish(place, running, for: driver)
+        }
+        change(place) { running in
+            let next = running.ahead.removeFirst()
+            running.end = clock.time + next
+            running.phase = running.phase == .copyIn ? .kernels : .copyOut
+        }
+        guard case .lane(let index) = place else { return fail("a batch copies its results back twice") }
+        if running.phase == .copyIn {
+            change(place) { $0.isReporting = true }
+            driver.copiedIn(running.batch)
+            change(place) { $0.isReporting = false }
+            return
+        }
+        // By the time that this is reported the lane may have its next batch.
+        guard var leaving = lanes[index].running else { return }
+        leaving.isReporting = true
+        returning.append(leaving)
+        lanes[index].running = nil
+        driver.kernelsDone(running.batch)
+        change(.onTheWayBack(running.batch.batch)) { $0.isReporting = false }
+    }
+
+    /// Reports the end of a batch.
+    private func finish(_ place: Place, _ running: Running, for driver: any LaneDriver) {
         ends(running)
         reports += 1
+        if copying != nil { sights.insert("a batch ends in \(running.phase)\(running.isLost ? ", lost" : "")") }
+        let result = result(of: running)
+        guard case .lane(let index) = place else {
+            returning.removeAll { $0.batch.batch == running.batch.batch }
+            if driver.laneFinished(running.batch, result) != nil {
+                fail("a batch that had left its lane brings another")
+            }
+            return
+        }
         lanes[index].running = nil
-        lanes[index].isReporting = true
-        let next = driver.laneFinished(running.batch, result(of: running))
+        lanes[index].isReporting = copying == nil
+        let next = driver.laneFinished(running.batch, result)
+        guard copying == nil else {
+            if next != nil { fail("a device that copies is given a batch by the way") }
+            return
+        }
         lanes[index].isReporting = false
         let waiting = lanes[index].next
         lanes[index].next = nil
@@ -161,126 +266,37 @@ final class TortureDevice: Device, @unchecked Sendable {
         if let batch = next ?? waiting { begin(batch, on: index) }
     }
 
-    /// The lane on which a batch ends next, and when.
-    var nextEnd: (lane: Int, at: Instant)? {
-        let busy = lanes.indices.filter { lanes[$0].running != nil && !lanes[$0].isReporting }
-        let ends = busy.compactMap { lane in lanes[lane].running.map { (lane: lane, at: $0.end) } }
+    /// Where a phase ends next, and when.
+    var nextEnd: (place: Place, at: Instant)? {
+        let ends = places.filter(isFree).compactMap { place in running(at: place).map { (place: place, at: $0.end) } }
         return ends.min { $0.at < $1.at }.flatMap { $0.at < .never ? $0 : nil }
     }
 
-    /// The lanes whose batch may end at any moment.
-    var endable: [Int] {
-        lanes.indices.filter { index in
-            guard let running = lanes[index].running, !lanes[index].isReporting else { return false }
-            return running.end < .never
-        }
+    /// Where a phase may end at any moment.
+    var endable: [Place] {
+        places.filter { place in isFree(place) && running(at: place).map { $0.end < .never } ?? false }
     }
 
     /// It can run nothing any more: what is on it is lost, and what comes.
     func lose() {
         guard !isLost else { return }
         isLost = true
-        for index in lanes.indices where lanes[index].running != nil {
-            lanes[index].running?.isLost = true
-            lanes[index].running?.end = clock.time + .milliseconds(Double.random(in: 0...50, using: &generator))
+        for place in places {
+            let end = clock.time + .milliseconds(Double.random(in: 0...50, using: &generator))
+            change(place) { running in
+                running.isLost = true
+                running.end = end
+            }
         }
         sights.insert("a device is lost")
         // Or it is noticed by its batches alone.
         if generator.chance(0.6) { driver?.deviceLost(self, DeviceError(.deviceLost, "\(name) is gone")) }
     }
 
-    /// Lets the lanes go on that would hang for ever.
+    /// Lets go on what would hang for ever.
     func release() {
-        for index in lanes.indices where lanes[index].running?.end == .never { lanes[index].running?.end = clock.time }
-    }
-
-    private func begin(_ batch: DeviceBatch, on index: Int) {
-        starts(batch)
-        var time = Duration.milliseconds(
-            (1 + 3 * Double(batch.model.number)) * (1 + 0.4 * Double(batch.rows))
-                * Double.random(in: 0.7...1.5, using: &generator))
-        if generator.chance(faults.slow) { time = time * 10 }
-        var end = clock.time + time
-        if !isLost, generator.chance(faults.hangs) {
-            end = clock.time + .seconds(Double.random(in: 1...90, using: &generator))
-            sights.insert("a lane hangs for a while")
-            if generator.chance(0.3) {
-                end = .never
-                sights.insert("a lane hangs for ever")
-            }
-        }
-        let isGarbage = generator.chance(faults.garbage)
-        if isGarbage { sights.insert("a device answers garbage times") }
-        let honest = MeasuredTimes(copyIn: time * 0.1, kernels: time * 0.8, copyOut: time * 0.1)
-        lanes[index].running = Running(
-            batch: batch, since: clock.time, end: end, fails: generator.chance(faults.fails), isLost: isLost,
-            measured: isGarbage ? garbage() : honest)
-    }
-
-    /// Times that no clock that works would give.
-    private func garbage() -> MeasuredTimes {
-        let spans: [Duration] = [
-            .zero, Duration(nanoseconds: 1), .milliseconds(-5), .seconds(-1e6), .seconds(1e6),
-            Duration(nanoseconds: .max), Duration(nanoseconds: .min), .milliseconds(3),
-        ]
-        return MeasuredTimes(
-            copyIn: generator.one(of: spans), kernels: generator.one(of: spans), copyOut: generator.one(of: spans))
-    }
-
-    /// What a model makes of a value, so that each answer tells of its request and its model.
-    static func output(of value: Float, model: Int) -> Float { value * 16 + Float(model) }
-
-    private func result(of running: Running) -> Result<BatchResult, DeviceError> {
-        let batch = running.batch
-        guard !running.isLost else { return .failure(DeviceError(.deviceLost, "\(name) was lost")) }
-        guard !running.fails else { return .failure(DeviceError(.runFailed, "model \(batch.model.number): it broke")) }
-        // As on a real device, the parts share one slab.
-        let inputs = batch.parts.map { $0.inputs[0] }
-        let slab = pool.takeBeyondBudget(inputs.reduce(0) { $0 + $1.range.count })
-        let floats = slab.bytes.bindMemory(to: Float.self)
-        var outputs: [[Tensor]] = []
-        var offset = 0
-        for input in inputs {
-            let range = offset..<offset + input.range.count
-            let values = input.bytes.bindMemory(to: Float.self)
-            for index in values.indices {
-                floats[offset / 4 + index] = Self.output(of: values[index], model: batch.model.number)
-            }
-            outputs.append([Tensor(name: "out", type: .fp32, shape: input.shape, slab: slab, range: range)])
-            offset = range.upperBound
-        }
-        return .success(BatchResult(outputs: outputs.map { .success($0) }, times: running.measured))
+        for place in places where running(at: place)?.end == .never { change(place) { $0.end = clock.time } }
     }
 
     private func fail(_ message: String) { broken = broken ?? message }
-}
-
-/// How often what goes wrong.
-struct Faults: Sendable {
-    /// Shares of the batches that fail, take ten times as long, hang, and are measured nonsensically.
-    var fails = 0.0
-    var slow = 0.0
-    var hangs = 0.0
-    var garbage = 0.0
-    /// The share of the models that cannot be loaded.
-    var loadFails = 0.0
-    /// How often a device is lost, of all that happens.
-    var losses = 0.0
-    /// How often another thread does something at each point where it can.
-    var meanwhile = 0.0
-    /// How often the clock goes back.
-    var setbacks = 0.0
-
-    /// Each kind absent, rare or frequent; a third of all runs are without any.
-    init(using generator: inout Seeded) {
-        meanwhile = generator.one(of: [0, 0.05, 0.2, 0.5])
-        guard !generator.chance(0.33) else { return }
-        fails = generator.one(of: [0, 0.03, 0.3])
-        slow = generator.one(of: [0, 0.03, 0.2])
-        hangs = generator.one(of: [0, 0, 0.01, 0.05])
-        garbage = generator.one(of: [0, 0.05, 0.5])
-        losses = generator.one(of: [0, 0.01, 0.05])
-        loadFails = generator.one(of: [0, 0.2, 0.6])
-        setbacks = generator.one(of: [0, 0, 0, 0.01])
-    }
 }

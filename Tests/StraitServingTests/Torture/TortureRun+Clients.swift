@@ -31,7 +31,13 @@ struct Client {
     var hasCancelled = false
     /// Its batch of late.
     var batch: DeviceBatch?
+    /// Whether its batch failed, or its part of one that was split.
     var batchFailed = false
+    /// Whether its batch failed as a whole, and its requests ran one by one.
+    var wasSplit = false
+    var hasResultsOfSplit = false
+    /// The number of its tenant.
+    var tenant: Int?
     /// What the clock showed when the end of its batch was reported.
     var endedAt: Instant?
     /// Results that are still on their way to it.
@@ -70,18 +76,51 @@ extension TortureRun {
                 model: model, shape: shape, asked: arrived, deadline: arrived + .microseconds(patience),
                 cameLate: drains.begun > 0))
         do throws(Refusal) {
+            var permit: Permit?
+            var caller = Caller.trusted
+            if let tenants {
+                let tenant = tenants.draw(using: &generator)
+                caller = tenants.caller(tenant)
+                permit = try caller.enter(at: clock.now())
+                clients[number].tenant = tenant
+            }
             let id = try service.infer(
-                request, on: model, arrived: arrived,
-                later: { [unowned self] work in
-                    meanwhile()
-                    work()
-                }
+                request, on: model, arrived: arrived, caller: caller, permit: permit,
+                later: { [unowned self] in computeLater($0) }
             ) { [unowned self] in replied(number, $0) }
             asked(number, id)
         } catch {
             if clients[number].hasReply { fail("request \(number) is answered, and its call throws \(error.error)") }
-            sights.insert(tooMany ? "too many rows" : "the low class's memory is spent")
+            let words = error.error.message
+            if words.hasPrefix("this tenant") { engine.noteOverLimit() }
+            sights.insert(
+                words.hasPrefix("this tenant has")
+                    ? "a tenant has too much in flight"
+                    : words.hasPrefix("this tenant may send")
+                        ? "a tenant sends too much"
+                        : words.contains("may not send high")
+                            ? "a tenant may not claim high"
+                            : tooMany ? "too many rows" : "the low class's memory is spent")
             clients[number].state = .done
+        }
+    }
+
+    /// A thread that brought a request is to run its batch itself when it has read what else has come: at once, or much
+    /// later.
+    private func computeLater(_ work: @escaping @Sendable () -> Void) {
+        guard generator.chance(faults.meanwhile) else {
+            meanwhile()
+            return work()
+        }
+        sights.insert("a batch run inline has to wait")
+        postponed.append(work)
+    }
+
+    /// Threads that are to run batches come to it.
+    func computePostponed() {
+        while broken == nil, !postponed.isEmpty {
+            postponed.removeFirst()()
+            look()
         }
     }
 
@@ -111,7 +150,7 @@ extension TortureRun {
         let number = generator.one(of: known)
         guard let id = clients[number].id else { return }
         clients[number].hasCancelled = true
-        let moment = clients[number].state == .done ? "answered" : isRunning(number) ? "running" : "waiting"
+        let moment = clients[number].state == .done ? "answered" : phase(number) ?? "waiting"
         sights.insert("cancelled while \(moment)")
         engine.cancel(id)
         if isQuiet, clients[number].state != .done { fail("request \(number) is cancelled but not answered") }
@@ -151,6 +190,7 @@ extension TortureRun {
             return fail("request \(number) has results, but did not run")
         }
         if drains.ended > 0 { fail("request \(number) is answered after a drain has ended") }
+        clients[number].hasResultsOfSplit = client.wasSplit
         guard answer.outputs.count == 1, answer.outputs[0].shape == client.shape else {
             return fail("request \(number) has results of another shape")
         }
@@ -226,8 +266,10 @@ extension TortureRun {
 
     /// The end of a batch is about to be reported.
     func ended(_ running: TortureDevice.Running) {
-        for number in numbers(running.batch) where clients[number].batch?.batch == running.batch.batch {
-            clients[number].batchFailed = running.fails
+        for (part, number) in numbers(running.batch).enumerated()
+        where clients[number].batch?.batch == running.batch.batch {
+            clients[number].batchFailed = running.fails || running.failingParts?.contains(part) == true
+            clients[number].wasSplit = running.failingParts != nil
             clients[number].endedAt = clock.now()
         }
     }
@@ -245,75 +287,9 @@ extension TortureRun {
         return isLive(batch)
     }
 
-    // -- the operator's side --------------------------------------------------------------------------------------
-
-    /// The server is told to end, perhaps not for the first time.
-    func drain() {
-        drains.begun += 1
-        sights.insert("drains")
-        engine.drain { [unowned self] in
-            drains.ended += 1
-            if drains.ended > drains.begun { fail("a drain ends twice") }
-            let open = clients.indices.filter { clients[$0].state == .open }
-            if !open.isEmpty { fail("a drain ends while requests \(open) are open") }
-        }
-    }
-
-    /// A model joins while others serve.
-    func addModel() {
-        guard models.count < 9, keeping == nil else { return }
-        let name = "late\(models.count + unloading.count)"
-        guard let placed = try? PlacedModel(ModelSource(path: "none", name: name), on: devices) else { return }
-        sights.insert("a model joins")
-        let specification = ModelSpecification(
-            name: name, version: 1, modelFile: "none", maxBatchSize: generator.one(of: [0, 1, 4, 8]),
-            inputs: [TensorSpecification(name: "in", type: .fp32, shape: [-1, -1])],
-            outputs: [TensorSpecification(name: "out", type: .fp32, shape: [-1, -1])],
-            maxQueueSize: generator.chance(0.3) ? 3 : nil)
-        let points = [1, 4].map { rows in
-            ModelProfile.Point(
-                rows: rows, kernelTime: .milliseconds(Double.random(in: 1...30, using: &generator) * Double(rows)),
-                demand: generator.chance(0.5) ? Demand(compute: 0.6, bandwidth: 0.3, cache: 0.2) : nil)
-        }
-        let profile = ModelProfile(curves: [ModelProfile.Curve(bucket: 1, points: points)])
-        models.append(
-            engine.add(
-                specification, onDevices: placed.onDevices, profile: generator.chance(0.6) ? profile : nil))
-    }
-}
-
-extension TortureRun {
-    /// A model goes while others serve; what waits for it is served first, or not.
-    func unloadModel() {
-        guard !models.isEmpty, keeping == nil else { return }
-        let model = models.remove(at: Int.random(in: models.indices, using: &generator))
-        unloading.insert(model.specification.name)
-        sights.insert("a model goes")
-        let before = pastStatistics.count
-        pastStatistics.append(ModelStatistics(name: "", version: 0))
-        engine.unload(model, drains: generator.chance(0.6)) { [unowned self] counted in
-            sights.insert("a model has gone")
-            pastStatistics[before] = counted
-        }
-    }
-}
-
-/// The models that every run finds, in a repository of their own.
-struct TortureModels {
-    static let names = ["batches", "queues", "single", "plain", "missing"]
-
-    private let folder = Folder()
-    var repository: String { "\(folder.path)/models" }
-
-    init() {
-        for name in Self.names where name != "missing" { folder.write("a model", to: "models/\(name)/1/model.onnx") }
-        folder.write("max_batch_size: 8", to: "models/batches/config.pbtxt")
-        folder.write(
-            """
-            max_batch_size: 4
-            dynamic_batching { default_queue_policy { max_queue_size: 5 } }
-            parameters { key: "strait.class" value { string_value: "high" } }
-            """, to: "models/queues/config.pbtxt")
-        folder.write("max_batch_size: 0", to: "models/single/config.pbtxt")
+    /// How far the batch of a request has come, in words; nil for one that is in none.
+    private func phase(_ number: Int) -> String? {
+        guard let batch = clients[number].batch else { return nil }
+        return engine.state.withLock { state in state.scheduler.state.batches[batch.batch].map { "\($0.phase)" } }
     }
 }

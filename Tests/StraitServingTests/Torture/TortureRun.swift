@@ -44,6 +44,14 @@ final class TortureRun: @unchecked Sendable {
     private var timerDue: (alarm: Instant, at: Instant)?
     let recorded: RecordedTraffic?
     let keeping: Keeping?
+    /// Who asks; nil where nobody wants to know.
+    let tenants: TortureTenants?
+    /// What threads that brought requests have still to do themselves.
+    var postponed: [@Sendable () -> Void] = []
+    /// A page that is open.
+    let feed: TortureFeed?
+    /// The last time that was told to who watches.
+    var watchedAt = Instant.zero
     /// What was counted of models that are unloaded.
     var pastStatistics: [ModelStatistics] = []
     /// Models that are unloaded or being so, by name.
@@ -64,7 +72,9 @@ final class TortureRun: @unchecked Sendable {
             devices.append(
                 TortureDevice(
                     name: "device \(index)", lanes: Int.random(in: 1...(index == 0 ? 4 : 2), using: &generator),
-                    clock: clock, pool: pool, faults: faults, seed: ~seed &+ index))
+                    copying: generator.chance(0.35)
+                        ? CopyDescription(overhead: .microseconds(200), bytesPerSecond: 1e9) : nil, clock: clock,
+                    pool: pool, faults: faults, seed: ~seed &+ index))
         }
         self.devices = devices
         let limits = SchedulerLimits(maximumWaiting: Int.random(in: 4...80, using: &generator))
@@ -88,6 +98,10 @@ final class TortureRun: @unchecked Sendable {
         var keeps = generator.chance(0.1)
         if recorded != nil { keeps = false }
         keeping = keeps ? try Keeping(engine, models, knowledge, at: "\(files.repository)/../\(seed)") : nil
+        tenants = generator.chance(0.4) ? TortureTenants(using: &generator) : nil
+        var isWatched = generator.chance(0.3)
+        if recorded != nil || keeps { isWatched = false }
+        feed = isWatched ? TortureFeed(engine) : nil
         timer.meanwhile = { [unowned self] in meanwhile() }
         upkeep.meanwhile = { [unowned self] in meanwhile() }
         for device in devices {
@@ -96,6 +110,7 @@ final class TortureRun: @unchecked Sendable {
             device.ends = { [unowned self] in ended($0) }
         }
         engine.start()
+        if generator.chance(0.3) { takeUpLearned() }
     }
 
     func fail(_ message: String) {
@@ -114,7 +129,9 @@ final class TortureRun: @unchecked Sendable {
         // Some drain in the middle of it all.
         let drainShare = generator.one(of: [0, 0, 0.01])
         look()
-        for _ in 0..<Int.random(in: 30...150, using: &generator) where broken == nil {
+        // A few are long enough for what needs hundreds of completions.
+        let length = generator.chance(0.02) ? 600 : Int.random(in: 30...150, using: &generator)
+        for _ in 0..<length where broken == nil {
             happen(drainShare)
             pass(.milliseconds(Double.random(in: 0..<gap, using: &generator)))
         }
@@ -122,6 +139,7 @@ final class TortureRun: @unchecked Sendable {
     }
 
     private func happen(_ drainShare: Double) {
+        if generator.chance(0.5) { computePostponed() }
         submit()
         look()
         if generator.chance(0.2) { cancel() }
@@ -142,6 +160,8 @@ final class TortureRun: @unchecked Sendable {
         if generator.chance(faults.setbacks) { setBack() }
         recorded?.take()
         if generator.chance(0.05) { keeping?.save() }
+        if generator.chance(0.1) { watch() }
+        tenants?.change(using: &generator)
         look()
     }
 
@@ -164,7 +184,7 @@ final class TortureRun: @unchecked Sendable {
         settle()
         checkRest()
         // What waited for a lane that hung may hang in its turn.
-        while broken == nil, devices.contains(where: { $0.lanes.contains { $0.running != nil } }) {
+        while broken == nil, devices.contains(where: { !$0.held.isEmpty }) {
             for device in devices { device.release() }
             settle()
         }
@@ -185,7 +205,7 @@ final class TortureRun: @unchecked Sendable {
 
     /// What happens next by itself.
     private enum Cause {
-        case end(device: Int, lane: Int)
+        case end(device: Int, TortureDevice.Place)
         case timer
         case upkeep
     }
@@ -195,7 +215,7 @@ final class TortureRun: @unchecked Sendable {
         let probe = upkeep.alarm.instant < .never ? max(clock.time, clock.shows(upkeep.alarm.instant)) : .never
         if probe < next.at { next = (.upkeep, probe) }
         for (index, device) in devices.enumerated() {
-            if let end = device.nextEnd, end.at <= next.at { next = (.end(device: index, lane: end.lane), end.at) }
+            if let end = device.nextEnd, end.at <= next.at { next = (.end(device: index, end.place), end.at) }
         }
         return next.at < .never ? next : nil
     }
@@ -214,7 +234,7 @@ final class TortureRun: @unchecked Sendable {
     private func happen(_ next: (cause: Cause, at: Instant)) {
         clock.time = max(clock.time, next.at)
         switch next.cause {
-        case .end(let device, let lane): devices[device].end(lane)
+        case .end(let device, let place): devices[device].end(place)
         case .timer: timer.fire()
         case .upkeep: upkeep.fire()
         }
@@ -223,6 +243,7 @@ final class TortureRun: @unchecked Sendable {
 
     /// Everything that will happen by itself happens.
     private func settle() {
+        computePostponed()
         var count = 0
         while broken == nil, let next = next() {
             happen(next)
@@ -248,15 +269,16 @@ final class TortureRun: @unchecked Sendable {
         case 4..<7: cancel()
         case 7..<12:
             let device = generator.one(of: devices)
-            let lanes = device.endable
-            guard !lanes.isEmpty else { return }
+            let places = device.endable
+            guard !places.isEmpty else { return }
             sights.insert("a lane ends its batch meanwhile")
-            device.end(generator.one(of: lanes))
+            device.end(generator.one(of: places))
         case 12..<14:
             guard timer.alarm.instant <= clock.now() else { return }
             sights.insert("the timer calls meanwhile")
             timer.fire()
-        case 14..<17: if drains.begun > 0 || generator.chance(0.02) { drain() }
+        case 14: watch()
+        case 15..<17: if drains.begun > 0 || generator.chance(0.02) { drain() }
         default: forget()
         }
     }

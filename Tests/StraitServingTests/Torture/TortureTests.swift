@@ -37,7 +37,13 @@ internal import Testing
             "the timer calls meanwhile", "too many rows", "unavailable", "a device is lost", "a probe fails",
             "a lost device works again", "a device gives up what hangs", "taken back and given up",
             "taken back and run again", "lost twice", "a model goes", "a model has gone", "a model is freed",
-            "a batch is run inline",
+            "a batch is run inline", "a batch run inline has to wait", "a batch is split", "a batch ends in copyIn",
+            "a batch ends in copyIn, lost",
+            "a batch ends in kernels", "a batch ends in kernels, lost", "a batch ends in copyOut",
+            "a batch ends in copyOut, lost", "cancelled while copyingIn", "cancelled while copyingOut",
+            "a tenant has too much in flight", "a tenant sends too much", "a tenant may not claim high",
+            "metrics are scraped", "somebody glances", "somebody asks why", "a page is drawn",
+            "what was learned is taken up", "what was learned is refused",
         ]
         var seen: Set<String> = []
         for seed in 0..<UInt64(400) where !all.isSubset(of: seen) {
