@@ -19,9 +19,9 @@ from test_grpc_gate import END_STREAM, HEADERS, WINDOW, speaking
 from tritonclient.grpc import service_pb2
 
 ALIVE = b"GET /v2/health/live HTTP/1.1\r\nHost: strait\r\n\r\n"
-TEXT = 48 << 20
-SWOLLEN = 200 << 20
-TYPED = 48 << 20
+TEXT = 24 << 20
+SWOLLEN = 100 << 20
+TYPED = 24 << 20
 # Read on the event loop, such a body leaves one turn for others, or two.
 TURNS = 10
 # So often all that was sent has been taken, a part with each turn.
@@ -139,7 +139,7 @@ def message(data, is_compressed=False):
 
 
 def swelling():
-    """A message of 200 KB that swells to 200 MB."""
+    """A message of 100 KB that swells to 100 MB."""
     request = service_pb2.ModelInferRequest(model_name="identity_fp32")
     request.inputs.add(name="INPUT0", datatype="FP32", shape=[1, 5])
     start = request.SerializeToString()

@@ -109,6 +109,8 @@ def read_grpc(connection):
     message = b""
     while (frame := connection.receive()) is not None:
         kind, flags, payload, _ = frame
+        if payload is None:
+            break  # cut within a frame
         if kind == PING and not flags & ACK:
             with contextlib.suppress(ConnectionError):
                 send(connection, PING, ACK, 0, payload)
