@@ -90,6 +90,44 @@ internal import Testing
         }
     }
 
+    @Test func `small decisions take little room, and larger ones more, up to the limit`() {
+        var log = DecisionLog(capacity: 2048)
+        func decide(_ count: Int, options: Int) {
+            for number in 0..<count {
+                log.beginWeighing()
+                for place in 0..<options {
+                    log.name(RequestID(slot: UInt32(number), generation: UInt32(place)))
+                    log.weigh(
+                        PackedOption(
+                            model: UInt32(place), rows: 1, device: 0, firstName: UInt16(place), nameCount: 1,
+                            requestClass: .low, isAdmitted: true, loss: 0,
+                            prediction: BoundedFinish(.milliseconds(1), from: .zero, Calibration()), regret: 0, harm: 0,
+                            slack: 0, rank: Double(number)),
+                        isChosen: place == 0)
+                }
+                log.addWait(at: .zero, arrivals: 0)
+                // Else the next wait would take this one's place.
+                log.addShedding(
+                    Self.record(number), .hopelessInQueue, predictedFinish: .zero, .expired, at: .zero, arrivals: 0)
+            }
+        }
+        decide(10_000, options: 1)
+        #expect(log.records.count == 2048)
+        // A thousand waits, each with an option and one that is weighed now.
+        #expect(log.options.room == 2048)
+        #expect(log.names.room == 2048)
+        #expect(log.members.room == 1024)
+        decide(5000, options: 40)
+        #expect(log.options.room == 32_768)
+        #expect(log.options.limit == 32_768)
+        var waits = 0
+        for case .waited(let weighing) in log.records.map(\.what) {
+            #expect(weighing.options.count == 40)
+            waits += 1
+        }
+        #expect(waits == 32_768 / 40)
+    }
+
     private static func record(_ number: Int) -> RequestRecord {
         RequestRecord(
             request: Request(

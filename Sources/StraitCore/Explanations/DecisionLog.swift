@@ -7,14 +7,14 @@
 /// and nothing is spent on it.
 ///
 /// A ring of decisions, and one each of what they consist of: the options that were weighed, the requests named for those,
-/// the requests of batches. Adding allocates nothing once those are full; decisions larger than usual are remembered in
-/// smaller numbers.
+/// the requests of batches. Those take room as the decisions need it, up to a limit: larger decisions are remembered in
+/// smaller numbers then. Adding allocates nothing once they have it.
 package struct DecisionLog: Sendable {
     private var ring: [PackedDecision] = []
     private let capacity: Int
-    private var options: LogPool<PackedOption>
-    private var names: LogPool<RequestID>
-    private var members: LogPool<StagedDecision.Member>
+    private(set) var options: LogPool<PackedOption>
+    private(set) var names: LogPool<RequestID>
+    private(set) var members: LogPool<StagedDecision.Member>
     /// Decisions that were ever added; a wait that takes another's place is none.
     package private(set) var added: UInt64 = 0
     /// The oldest one that is kept, counted from 0.
@@ -53,13 +53,18 @@ package struct DecisionLog: Sendable {
 
     /// Names a request for the next option.
     mutating func name(_ request: RequestID) {
-        makeRoom(names.end, names.limit, of: { $0.namesEnd &- UInt32($0.nameCount) })
+        let isFull = makeRoom(
+            names.end, names.room, names.limit, own: namesUsed, of: { $0.namesEnd &- UInt32($0.nameCount) })
+        if isFull { names.grow() }
         names.append(request)
     }
 
     /// Adds an option to what is weighed.
     mutating func weigh(_ option: PackedOption, isChosen: Bool) {
-        makeRoom(options.end, options.limit, of: { $0.optionsEnd &- UInt32($0.optionCount) })
+        let isFull = makeRoom(
+            options.end, options.room, options.limit, own: optionsUsed,
+            of: { $0.optionsEnd &- UInt32($0.optionCount) })
+        if isFull { options.grow() }
         if isChosen { chosen = Int32(truncatingIfNeeded: options.end &- optionsUsed) }
         options.append(option)
     }
@@ -98,8 +103,11 @@ package struct DecisionLog: Sendable {
         _ batch: BatchRecord, _ prediction: BoundedFinish, _ cause: StagedDecision.Cause, _ requests: RequestTable,
         at now: Instant, arrivals: UInt64
     ) {
+        let ownMembers = members.end
         for request in batch.members.prefix(StagedDecision.membersNamed) {
-            makeRoom(members.end, members.limit, of: { $0.membersEnd &- $0.memberCount })
+            let isFull = makeRoom(
+                members.end, members.room, members.limit, own: ownMembers, of: { $0.membersEnd &- $0.memberCount })
+            if isFull { members.grow() }
             members.append(StagedDecision.Member(request: request, arrival: requests.arrival(of: request)))
         }
         var decision = PackedDecision(
@@ -160,14 +168,20 @@ package struct DecisionLog: Sendable {
         if added - first > UInt64(capacity) { first += 1 }
     }
 
-    /// Forgets the oldest decisions until a pool has room for one more element.
+    /// Forgets the oldest decisions until a pool has room for one more element, where it has all the room that it may have.
     ///
     /// - Parameters:
     ///   - end: where the pool ends.
+    ///   - own: where in it begins what belongs to no decision yet.
     ///   - start: where the elements of a decision begin in it.
+    /// - Returns: whether the pool has to grow instead.
     @inline(__always)
-    private mutating func makeRoom(_ end: UInt32, _ limit: Int, of start: (PackedDecision) -> UInt32) {
+    private mutating func makeRoom(
+        _ end: UInt32, _ room: Int, _ limit: Int, own: UInt32, of start: (PackedDecision) -> UInt32
+    ) -> Bool {
+        if room < limit { return end &- (first < added ? start(ring[place(of: first)]) : own) >= UInt32(room) }
         while first < added, end &- start(ring[place(of: first)]) >= UInt32(limit) { first += 1 }
+        return false
     }
 
     // -- reading --------------------------------------------------------------------------------------------------
