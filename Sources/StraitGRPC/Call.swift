@@ -89,7 +89,7 @@ final class Call {
     }
 
     /// Whether a further message is to wait.
-    var isFull: Bool { inFlight >= GRPCLimits.requestsPerStream }
+    var isFull: Bool { inFlight >= method?.requestsAtATime ?? .max }
 
     /// What is left until the deadline, in microseconds, at least 1; nil where there is no end to it.
     func microsecondsLeft(at now: Instant) -> Int64? {

@@ -96,6 +96,7 @@ extension GRPCConnection {
         guard let method = call.method else { return }
         if method.isStream {
             call.inFlight += 1
+            if case .reflect = method { return reflect(message, call) }
             return infer(message, call, isStreamed: true)
         }
         // A second message of a call that has one is not looked at.
@@ -105,6 +106,7 @@ extension GRPCConnection {
         case .infer, .streamInfer: infer(message, call, isStreamed: false)
         case .control(let control): answer(message, with: control, call)
         case .watch: watch(message, call)
+        case .reflect: reflect(message, call)
         }
     }
 

@@ -73,6 +73,8 @@ extension Method {
         case .infer, .streamInfer: .infer
         case .control(let call): call.operation
         case .watch: .ready
+        // What can be called is the same on every server, and says nothing of models.
+        case .reflect: .serverMetadata
         }
     }
 }

@@ -41,6 +41,7 @@ package final class GRPCFrontEnd: Sendable {
             "/\(HealthCalls.service)/Check": .control(HealthCalls.check(control)),
             "/\(HealthCalls.service)/Watch": .watch,
         ]
+        for service in Reflection.services { methods["/\(service)/ServerReflectionInfo"] = .reflect }
         for (name, call) in ControlCalls(control: control).all {
             methods["/\(inferenceService)/\(name)"] = .control(call)
         }

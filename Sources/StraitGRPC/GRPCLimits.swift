@@ -18,6 +18,10 @@ package struct GRPCLimits: Sendable, Hashable {
     static let compressedAtOnce = 1 << 10
     /// Requests of one stream that are worked on at a time. The next is not read before, which holds the client back.
     static let requestsPerStream = 256
+    /// Bytes of a question about the schema: some name and a host. It is told back with the answer.
+    static let reflectionMessageBytes = 4 << 10
+    /// Answers about the schema, of up to 30 kB each, that wait in one stream for their client.
+    static let reflectionsPerStream = 4
     /// After this long without a word the other side is asked whether it is there, and given that long to answer.
     static let keepaliveSeconds: Int64 = 60
     static let keepaliveAnswerSeconds: Int64 = 20

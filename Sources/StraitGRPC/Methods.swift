@@ -15,8 +15,20 @@ enum Method: Sendable {
     /// The server's health, told when it changes.
     case watch
 
+    /// What can be called and how its messages look: many requests, each answered at once.
+    case reflect
+
+    /// How many requests a client may have open in one call at a time, if it may send as many as it likes; else nil.
+    var requestsAtATime: Int? {
+        switch self {
+        case .streamInfer: GRPCLimits.requestsPerStream
+        case .reflect: GRPCLimits.reflectionsPerStream
+        case .infer, .control, .watch: nil
+        }
+    }
+
     /// Whether a client may send as many messages as it likes.
-    var isStream: Bool { if case .streamInfer = self { true } else { false } }
+    var isStream: Bool { requestsAtATime != nil }
 }
 
 /// All that can be called.

@@ -48,6 +48,7 @@ extension GRPCConnection {
     private func messageLimit(of method: Int?) -> Int {
         switch method.map({ methods.all[$0] }) {
         case .infer, .streamInfer: limits.messageBytes
+        case .reflect: min(limits.messageBytes, GRPCLimits.reflectionMessageBytes)
         case .control, .watch, nil: min(limits.messageBytes, GRPCLimits.controlMessageBytes)
         }
     }

@@ -110,7 +110,7 @@ extension GRPCConnection {
             switch call.method {
             // What was accepted is answered by now, so these wait for more.
             case .streamInfer: finish(call, Self.draining)
-            case .watch: finish(call, Ending())
+            case .watch, .reflect: finish(call, Ending())
             case .infer, .control, nil: break
             }
         }
