@@ -16,7 +16,8 @@ extension ConnectionHandler {
         turn &+= 1
         isComplete = false
         takesInterim = head.version.major == 1 && head.version.minor >= 1
-        keepAlive = head.isKeepAlive && readiness.isReady && !isStream
+        // A client of HTTP/1.0 that asks to go on would wait to be told so, or for the end; it gets the end.
+        keepAlive = head.isKeepAlive && takesInterim && readiness.isReady && !isStream
         isHead = head.method == .HEAD
         waitsForLeave = head.headers.first(name: "expect")?.lowercased() == "100-continue"
         replyCoding = head.headers.first(name: "accept-encoding").flatMap(ContentCoding.forResponse)

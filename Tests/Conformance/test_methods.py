@@ -57,3 +57,13 @@ def test_who_asks_whether_to_send_is_let(server):
         assert lines(answers)[0] == 100
         connection.sendall(body)
         assert lines(answers)[0] == 200
+
+
+@pytest.mark.parametrize("connection_field", ["", "Connection: Keep-Alive\r\n"])
+def test_who_speaks_the_older_http_is_answered_and_let_go(server, connection_field):
+    # As `ab -k` asks. It takes a reply that does not promise to go on for one that ends with the connection.
+    with server.connect() as connection, connection.makefile("rb") as answers:
+        connection.sendall(f"GET /v2/health/live HTTP/1.0\r\n{connection_field}\r\n".encode())
+        found, fields = lines(answers)
+        assert found == 200 and fields["connection"] == "close"
+        assert len(answers.read()) == int(fields["content-length"]) > 0
