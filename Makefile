@@ -55,6 +55,7 @@ test-long: ## the core's tests, its random ones with millions of steps (a minute
 test-server: setup build ## the server's Swift tests (release), then scripts and other people's clients against it
 	STRAIT_SERVER_TESTS=1 $(SWIFT) test -c release --disable-testable-imports
 	$(VENV_PYTHON) -m pytest scripts/tests Tests/Conformance Tests/Resilience Tests/Browser
+	$(VENV_PYTHON) -m pytest Tests/Conformance/test_kserve.py
 
 test-sanitized: test-asan test-tsan ## tests under AddressSanitizer and ThreadSanitizer, of what can fail there (docs/testing.md)
 
