@@ -16,6 +16,7 @@ package final class CPUDevice: Device {
     package let laneCount: Int
     /// The core of each lane.
     package let cores: [Int]
+    package let runsInline = true
 
     private let environment: Environment
     private let pool: SlabPool

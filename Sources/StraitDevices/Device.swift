@@ -32,6 +32,9 @@ package protocol Device: AnyObject, Sendable {
     /// Whether a model must have a file to be loaded.
     var needsModelFiles: Bool { get }
 
+    /// Whether the thread that brings a batch can run it itself, by `runInline`.
+    var runsInline: Bool { get }
+
     /// Loads a model and makes it ready to run. It takes milliseconds to seconds and may disturb running batches.
     ///
     /// - Throws: ``DeviceError`` with what the runtime reported; `outOfMemory` where its memory does not suffice.
@@ -68,7 +71,7 @@ package protocol Device: AnyObject, Sendable {
     func run(_ batch: DeviceBatch, on lane: LaneID)
 
     /// Runs a batch that is for an idle lane on the calling thread, and reports its end there before it returns, and so with
-    /// what it is given next; or puts it on its lane, as `run` does, where that is not possible.
+    /// what it is given next. Only where `runsInline` says so.
     func runInline(_ batch: DeviceBatch)
 
     /// Makes sure that it works, after it failed, hung or was lost: called now and then, on a thread that may be blocked
@@ -87,6 +90,7 @@ extension Device {
     package var copying: CopyDescription? { nil }
     package var isSynthetic: Bool { false }
     package var needsModelFiles: Bool { true }
+    package var runsInline: Bool { false }
 
     package func load(_ source: ModelSource) throws(DeviceError) -> LoadedModel {
         try load(path: source.path, name: source.name)

@@ -17,7 +17,10 @@ extension Engine: LaneDriver {
         var own: DeviceBatch?
         state.withLock { state in
             state.noteReported(batch)
-            let isInline = state.inline.ended(batch.batch, took: try? result.get().times.total, at: clock.now())
+            // The clock is read only where it counts.
+            let isInline =
+                state.inline.isBusy
+                && state.inline.ended(batch.batch, took: try? result.get().times.total, at: clock.now())
             end(batch, result, &state, into: &effects)
             // A device that copies has given the lane away when the kernels were done, and takes batches by `run` alone.
             if devices[batch.device.index].copying == nil {

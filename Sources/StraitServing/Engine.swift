@@ -166,7 +166,7 @@ package final class Engine: Sendable {
                 shape: state.shapes.number(of: submission), requestClass: submission.requestClass,
                 rows: submission.rows, deadline: submission.deadline)
             step(.arrival(request), &state, into: &effects)
-            if later != nil { inline = state.takeInline(&effects) }
+            if later != nil { inline = state.takeInline(&effects, devices) }
             return .success(id)
         }
         carryOut(effects)

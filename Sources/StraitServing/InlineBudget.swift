@@ -19,6 +19,9 @@ struct InlineBudget: Sendable {
     /// What runs inline now: one batch for each thread that brings requests at most.
     private var running: [(batch: BatchID, since: Instant, charged: Duration)] = []
 
+    /// Whether anything runs inline.
+    var isBusy: Bool { !running.isEmpty }
+
     /// The part of the time that may be spent on inline batches. Beyond, network threads and lanes that work at the same
     /// time get more done than network threads that do both, however cheaply.
     static let share = 1.0 / 3
@@ -61,9 +64,11 @@ struct InlineBudget: Sendable {
 
 extension Engine.State {
     /// Takes out the batch that a request has started, for the thread that brought it to run: if there is one, and only
-    /// one, and it is known to be short.
-    mutating func takeInline(_ effects: inout Engine.Effects) -> DeviceBatch? {
-        guard effects.starts.count == 1, mayRunInline(effects.starts[0]) else { return nil }
+    /// one, it is known to be short, and its device lets others run it.
+    mutating func takeInline(_ effects: inout Engine.Effects, _ devices: [any Device]) -> DeviceBatch? {
+        guard effects.starts.count == 1, devices[effects.starts[0].device.index].runsInline,
+            mayRunInline(effects.starts[0])
+        else { return nil }
         return effects.starts.removeLast()
     }
 

@@ -21,13 +21,16 @@ private final class Works: Sendable {
 /// Batches that are run by the thread which brings the request.
 @Suite struct InlineTests {
     private let clock = ManualClock()
-    private let device = ScriptedDevice(lanes: 2)
+    private let device: ScriptedDevice
     private let engine: Engine
     private let model: ServedModel
     private let pool = SlabPool(budget: 1 << 20)
     private let log = ReplyLog()
 
-    init() throws {
+    init() throws { try self.init(runsInline: true) }
+
+    private init(runsInline: Bool) throws {
+        device = ScriptedDevice(lanes: 2, runsInline: runsInline)
         engine = Engine(policy: .strait, devices: [device], clock: clock, inlineLimit: .microseconds(100))
         let specification = ModelSpecification(
             name: "m", version: 1, modelFile: "m/1/model.onnx", maxBatchSize: 4,
@@ -75,6 +78,14 @@ private final class Works: Sendable {
         device.inline = finish(.microseconds(30))
         try submit(1, later: nil)
         #expect(device.running.count == 1)
+    }
+
+    @Test func `nor does any for a device that does not let it`() throws {
+        let other = try InlineTests(runsInline: false)
+        try other.learn(.microseconds(30))
+        other.device.inline = other.finish(.microseconds(30))
+        try other.submit(1)
+        #expect(other.device.running.count == 1)
     }
 
     @Test func `what comes before the thread computes is its next batch`() throws {

@@ -23,6 +23,7 @@ final class ScriptedDevice: Device {
     let laneCount: Int
     let copying: CopyDescription?
     let isSynthetic: Bool
+    let runsInline: Bool
     /// How long a batch takes outside of serving; nil where it fails.
     private let rehearsal: @Sendable (DeviceBatch) -> StraitCore.Duration?
 
@@ -43,6 +44,7 @@ final class ScriptedDevice: Device {
 
     init(
         name: String = "scripted", lanes: Int = 1, copying: CopyDescription? = nil, isSynthetic: Bool = false,
+        runsInline: Bool = true,
         identity: DeviceIdentity = DeviceIdentity(name: "scripted", driver: "script 1"),
         rehearsal: @escaping @Sendable (DeviceBatch) -> StraitCore.Duration? = { _ in nil }
     ) {
@@ -50,6 +52,7 @@ final class ScriptedDevice: Device {
         laneCount = lanes
         self.copying = copying
         self.isSynthetic = isSynthetic
+        self.runsInline = runsInline
         self.identity = identity
         self.rehearsal = rehearsal
     }

@@ -12,6 +12,7 @@ internal import StraitTensor
 // @unchecked: see the clock.
 final class TortureDevice: Device, @unchecked Sendable {
     let name: String
+    let runsInline = true
     var laneCount: Int { lanes.count }
     /// How it copies; nil for one whose batches are on their lanes from their beginning to their end.
     let copying: CopyDescription?
